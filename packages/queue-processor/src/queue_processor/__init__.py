@@ -1,0 +1,1 @@
+"""Producers, a bounded queue, consumers: nothing lost, nothing left running."""

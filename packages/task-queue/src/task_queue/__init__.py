@@ -1,0 +1,1 @@
+"""Run many coroutines, a few at a time."""

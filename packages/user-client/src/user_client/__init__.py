@@ -1,0 +1,1 @@
+"""A client of the user API: pooled, bounded, retried, logged in once."""

@@ -1,0 +1,1 @@
+"""Export the users of an API to a file of JSON lines."""

@@ -1,0 +1,99 @@
+"""Coroutine functions with a scripted behaviour.
+
+They count calls, peak concurrency and cancellations themselves, so no test needs a global counter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+
+class ScriptedTask(Generic[T]):
+    """A coroutine function that does what its builder said, whatever it is called with."""
+
+    def __init__(self, description: str, behave: Callable[[int], Awaitable[T]]) -> None:
+        self._description = description
+        self._behave = behave
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        """The arguments of each call, in order."""
+        self.running = 0
+        """How many calls are inside right now."""
+        self.peak = 0
+        """The most that were ever inside at once."""
+        self.succeeded = 0
+        self.failed = 0
+        self.cancelled = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<tasks.{self._description}: {len(self.calls)} called, {self.running} running (peak {self.peak}), "
+            f"{self.succeeded} succeeded, {self.failed} failed, {self.cancelled} cancelled>"
+        )
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> T:
+        self.calls.append((args, kwargs))
+        attempt = len(self.calls)
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        try:
+            result = await self._behave(attempt)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        except BaseException:
+            self.failed += 1
+            raise
+        else:
+            self.succeeded += 1
+            return result
+        finally:
+            self.running -= 1
+
+
+class TaskBuilders:
+    """The fixture ``tasks``: ``slow``, ``failing``, ``flaky``, ``never``."""
+
+    def slow(self, seconds: float, result: T | None = None) -> ScriptedTask[T | None]:
+        """Takes `seconds` (0 yields to the loop once), then returns `result`."""
+
+        async def behave(_: int) -> T | None:
+            await asyncio.sleep(seconds)
+            return result
+
+        return ScriptedTask(f"slow({seconds:g})", behave)
+
+    def failing(self, error: BaseException | type[BaseException], after: float = 0) -> ScriptedTask[Any]:
+        """Raises `error` after `after` seconds, each time."""
+
+        async def behave(_: int) -> Any:
+            await asyncio.sleep(after)
+            raise error
+
+        return ScriptedTask(f"failing({error!r})", behave)
+
+    def flaky(
+        self, failures: int, error: BaseException | type[BaseException], result: T | None = None
+    ) -> ScriptedTask[T | None]:
+        """Raises `error` in the first `failures` calls, and returns `result` in all later ones."""
+
+        async def behave(attempt: int) -> T | None:
+            await asyncio.sleep(0)
+            if attempt <= failures:
+                raise error
+            return result
+
+        return ScriptedTask(f"flaky({failures}, {error!r})", behave)
+
+    def never(self) -> ScriptedTask[Any]:
+        """Waits until it is cancelled."""
+
+        async def behave(_: int) -> Any:
+            await asyncio.get_running_loop().create_future()
+
+        return ScriptedTask("never()", behave)

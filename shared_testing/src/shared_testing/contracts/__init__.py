@@ -1,0 +1,1 @@
+"""What each service has promised, written once and owned by nobody's implementation."""

@@ -1,0 +1,1 @@
+"""Working stand-ins for the services that ours talk to."""

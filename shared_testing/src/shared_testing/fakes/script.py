@@ -1,0 +1,123 @@
+"""What a test tells the fake to do, instead of what it would do by itself.
+
+Each endpoint has a queue of steps. A step that gives a reply uses the request up; a delay lets it go
+on to the next step, or to the fake's own answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from shared_testing.contracts.user_api import Endpoint
+
+Fault = Literal["reset", "reset_mid_body", "stall"]
+
+
+@dataclass(slots=True)
+class Step:
+    """One scripted event, good for `times` requests."""
+
+    times: int
+    status: int = 0
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    fault: Fault | None = None
+
+
+class Script:
+    """The steps that are still to come, by endpoint."""
+
+    def __init__(self) -> None:
+        self._steps: defaultdict[Endpoint, deque[Step]] = defaultdict(deque)
+
+    def add(self, endpoint: Endpoint, step: Step) -> None:
+        if step.times < 1:
+            raise ValueError(f"times={step.times}: a step happens at least once")
+        self._steps[endpoint].append(step)
+
+    def take(self, endpoint: Endpoint) -> Step | None:
+        steps = self._steps[endpoint]
+        if not steps:
+            return None
+        step = steps[0]
+        step.times -= 1
+        if not step.times:
+            steps.popleft()
+        return step
+
+    def unused(self) -> list[str]:
+        """The steps that no request has used, in words."""
+        return [
+            f"{endpoint.name}: {step.fault or step.status or f'delay of {step.delay:g} s'} x{step.times}"
+            for endpoint, steps in self._steps.items()
+            for step in steps
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedEndpoint:
+    """``users.on(GET_USER)``: says what the next requests to that endpoint meet. Calls can be chained."""
+
+    endpoint: Endpoint
+    script: Script
+
+    def reply(
+        self, status: int, body: Any = None, *, times: int = 1, content_type: str = "", **headers: object
+    ) -> ScriptedEndpoint:
+        """Answer the next `times` requests with `status`, without doing what they ask.
+
+        `body` is sent as it is when it is bytes, as text when it is a str, as JSON otherwise (for an error
+        without one: a Problem). Keywords are headers: ``retry_after=7`` sends ``Retry-After: 7``.
+        """
+        kind = {bytes: "application/octet-stream", str: "text/html; charset=utf-8"}.get(type(body), "application/json")
+        if body is None and status >= 400:
+            body = {"error": f"scripted {status}"}
+        raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        sent = {name.replace("_", "-").title(): str(value) for name, value in headers.items()}
+        step = Step(times, status, raw, {"Content-Type": content_type or kind, **sent})
+        self.script.add(self.endpoint, step)
+        return self
+
+    def delay(self, seconds: float, *, times: int = 1) -> ScriptedEndpoint:
+        """Let the next `times` requests wait before they are answered."""
+        self.script.add(self.endpoint, Step(times, delay=seconds))
+        return self
+
+    def fault(self, name: Fault, *, times: int = 1) -> ScriptedEndpoint:
+        """Break the next `times` requests.
+
+        ``reset``: the connection is reset before the headers; ``reset_mid_body``: after half of a body;
+        ``stall``: no answer ever comes.
+        """
+        self.script.add(self.endpoint, Step(times, fault=name))
+        return self
+
+
+async def play(step: Step, request: web.Request) -> web.StreamResponse:
+    """Do what the step says to this request."""
+    if step.fault == "stall":
+        await asyncio.get_running_loop().create_future()
+    if step.fault == "reset":
+        return reset(request)
+    if step.fault == "reset_mid_body":
+        half = web.StreamResponse(headers={"Content-Length": "100", "Content-Type": "application/json"})
+        await half.prepare(request)
+        await half.write(b'{"id": 1, "na')
+        reset(request)
+        return half
+    return web.Response(status=step.status, body=step.body, headers=step.headers)
+
+
+def reset(request: web.Request) -> web.Response:
+    """Cut the connection under this request; the response returned is never seen."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

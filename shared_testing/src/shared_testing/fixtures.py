@@ -1,0 +1,61 @@
+"""What a test may ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from shared_testing.builders.tasks import TaskBuilders
+from shared_testing.loop import idle
+from shared_testing.loop.virtual_clock import VirtualClock, VirtualClockLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from shared_testing.builders.responses import aioresponses
+    from shared_testing.fakes.users import FakeUsers
+
+
+@pytest_asyncio.fixture
+async def virtual_clock() -> VirtualClock:
+    """The clock of this test's loop: sleeps and timeouts take no real time."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualClockLoop):
+        raise pytest.UsageError(
+            f"virtual_clock needs the loop of shared_testing, but this test runs on {type(loop).__name__}; "
+            "use it in an async test with loop_scope='function' and without another loop factory"
+        )
+    return loop.clock
+
+
+@pytest.fixture
+def settle() -> Callable[[], Awaitable[None]]:
+    """``await settle()`` returns when every other task is blocked."""
+    return idle.settle
+
+
+@pytest.fixture
+def tasks() -> TaskBuilders:
+    """Coroutine functions with a scripted behaviour, which count what happened to them."""
+    return TaskBuilders()
+
+
+@pytest_asyncio.fixture
+async def users() -> AsyncIterator[FakeUsers]:
+    """The fake user API, served on loopback for the length of the test."""
+    from shared_testing.fakes.users import FakeUsers
+
+    async with FakeUsers() as fake:
+        yield fake
+
+
+@pytest.fixture
+def responses() -> Iterator[aioresponses]:
+    """aioresponses, working on today's aiohttp."""
+    from shared_testing.builders.responses import aioresponses
+
+    with aioresponses() as stubs:
+        yield stubs

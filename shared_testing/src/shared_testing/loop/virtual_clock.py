@@ -1,0 +1,122 @@
+"""An event loop whose clock jumps to the next timer as soon as everything waits.
+
+Sleeps and timeouts take no real time, in the order and at the (virtual) moments in which they would
+have happened. Prior art: trio's ``MockClock(autojump_threshold=0)``, looptime, Go's ``testing/synctest``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.loop.idle import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# Not 0: code that tests `if self._started_at:` is right on every real machine.
+_EPOCH = 1000.0
+
+# Loopback data is there at once, a wake-up may be late on a busy machine: look once more before a jump.
+_GRACE = 0.002
+
+
+class VirtualClock:
+    """The clock of one :class:`VirtualClockLoop`."""
+
+    def __init__(self, epoch: float = _EPOCH) -> None:
+        self._epoch = epoch
+        self._time = epoch
+
+    def __repr__(self) -> str:
+        return f"<VirtualClock now={self.now:g}>"
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the loop was made, 0.0 at first."""
+        return self._time - self._epoch
+
+    async def advance(self, seconds: float) -> None:
+        """Let `seconds` of virtual time pass: each timer due on the way fires at its moment.
+
+        Returns when everything due by then has run as far as it can.
+        """
+        if seconds < 0:
+            raise ValueError(f"advance({seconds}): time cannot go back; give 0 or more seconds")
+        await asyncio.sleep(seconds)
+        await settle()
+
+
+class VirtualClockLoop(asyncio.SelectorEventLoop):
+    """A real selector loop on a :class:`VirtualClock`.
+
+    The clock stands still while callbacks run, and while a job runs in an executor or data is on its way
+    through a socket, so that no timeout fires because real I/O took real time. A thread that the loop
+    does not know of (``threading.Thread``) does not hold the clock.
+    """
+
+    def __init__(self) -> None:
+        self.clock = VirtualClock()
+        self._executor_jobs = 0
+        super().__init__(_JumpingSelector(self, selectors.DefaultSelector()))
+
+    def time(self) -> float:
+        return self.clock._time
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        self._executor_jobs += 1
+        try:
+            future = super().run_in_executor(executor, func, *args)
+        except BaseException:
+            self._executor_jobs -= 1
+            raise
+        future.add_done_callback(self._executor_job_done)
+        return future
+
+    def _executor_job_done(self, _: asyncio.Future[Any]) -> None:
+        self._executor_jobs -= 1
+
+    def may_jump(self) -> bool:
+        return self._executor_jobs == 0
+
+    def jump(self, seconds: float) -> None:
+        # Not now + seconds: the sum would land a rounding error before the timer, and the loop would spin.
+        due = self._scheduled[0].when() if self._scheduled else 0.0  # type: ignore[attr-defined]
+        self.clock._time = max(self.clock._time + seconds, due)
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """Asks the real selector; when that has nothing, moves the clock instead of waiting."""
+
+    def __init__(self, loop: VirtualClockLoop, real: selectors.BaseSelector) -> None:
+        self._loop = loop
+        self._real = real
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        events = self._real.select(0)
+        if events or (timeout is not None and timeout <= 0):
+            return events
+        if timeout is None or not self._loop.may_jump():
+            return self._real.select(None)
+        # The loop's own wake-up pipe is always registered.
+        if len(self.get_map()) > 1:
+            events = self._real.select(_GRACE)
+        if not events:
+            self._loop.jump(timeout)
+        return events
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
