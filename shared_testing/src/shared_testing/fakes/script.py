@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -117,7 +119,9 @@ async def play(step: Step, request: web.Request) -> web.StreamResponse:
 
 
 def reset(request: web.Request) -> web.Response:
-    """Cut the connection under this request; the response returned is never seen."""
+    """Cut the connection under this request, as a dying server does; the response returned is never seen."""
     if request.transport is not None:
+        # Linger 0 makes the kernel send RST instead of FIN.
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
     return web.Response()
