@@ -16,9 +16,7 @@ pytest_plugins = ["shared_testing.fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "virtual_time: run this async test on a clock that jumps when everything waits"
-    )
+    config.addinivalue_line("markers", "virtual_time: run this async test on a clock that jumps when everything waits")
 
 
 def pytest_asyncio_loop_factories(

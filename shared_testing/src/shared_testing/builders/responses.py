@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 from aioresponses import aioresponses as _aioresponses
@@ -30,7 +30,7 @@ class _StubbedResponse(aiohttp.ClientResponse):
 
     # aioresponses assigns the body's stream after construction; there is no parser behind it to pause or resume.
     @property
-    def content(self) -> aiohttp.StreamReader:  # type: ignore[override]
+    def content(self) -> aiohttp.StreamReader:
         stream: aiohttp.StreamReader = self.__dict__["content"]
         return stream
 
@@ -47,9 +47,15 @@ def _ignore(*_: object, **__: object) -> None:
     """Stands in for the flow control that a stubbed body does not have."""
 
 
-class aioresponses(_aioresponses):  # type: ignore[misc] # noqa: N801 - the name that its users import
+class aioresponses(_aioresponses):  # noqa: N801 - the name that its users import
     """A drop-in for ``aioresponses.aioresponses``."""
 
-    def add(self, url: str | URL | re.Pattern[str], method: str = "GET", **kwargs: Any) -> None:
+    def add(  # type: ignore[override] # its payload parameter is typed as a dict, but takes any JSON
+        self, url: str | URL | re.Pattern[str], method: str = "GET", **kwargs: Any
+    ) -> None:
         kwargs.setdefault("response_class", _StubbedResponse)
         super().add(url, method, **kwargs)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self

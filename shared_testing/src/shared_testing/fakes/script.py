@@ -79,10 +79,9 @@ class ScriptedEndpoint:
         `body` is sent as it is when it is bytes, as text when it is a str, as JSON otherwise (for an error
         without one: a Problem). Keywords are headers: ``retry_after=7`` sends ``Retry-After: 7``.
         """
-        kind = {bytes: "application/octet-stream", str: "text/html; charset=utf-8"}.get(type(body), "application/json")
         if body is None and status >= 400:
             body = {"error": f"scripted {status}"}
-        raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        kind, raw = _encode(body)
         sent = {name.replace("_", "-").title(): str(value) for name, value in headers.items()}
         step = Step(times, status, raw, {"Content-Type": content_type or kind, **sent})
         self.script.add(self.endpoint, step)
@@ -97,10 +96,20 @@ class ScriptedEndpoint:
         """Break the next `times` requests.
 
         ``reset``: the connection is reset before the headers; ``reset_mid_body``: after half of a body;
-        ``stall``: no answer ever comes.
+        ``stall``: no answer ever comes. Note that aiohttp's client by itself sends an idempotent request once
+        more when its connection dies before the headers: such a call uses up two resets.
         """
         self.script.add(self.endpoint, Step(times, fault=name))
         return self
+
+
+def _encode(body: Any) -> tuple[str, bytes]:
+    """The content type and the bytes of a scripted body."""
+    if isinstance(body, bytes):
+        return "application/octet-stream", body
+    if isinstance(body, str):
+        return "text/html; charset=utf-8", body.encode()
+    return "application/json", json.dumps(body).encode()
 
 
 async def play(step: Step, request: web.Request) -> web.StreamResponse:
@@ -121,7 +130,8 @@ async def play(step: Step, request: web.Request) -> web.StreamResponse:
 def reset(request: web.Request) -> web.Response:
     """Cut the connection under this request, as a dying server does; the response returned is never seen."""
     if request.transport is not None:
-        # Linger 0 makes the kernel send RST instead of FIN.
-        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection = request.transport.get_extra_info("socket")
+        # Linger for 0 seconds makes the kernel send RST instead of FIN.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
     return web.Response()

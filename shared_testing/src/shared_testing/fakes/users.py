@@ -238,9 +238,7 @@ def _summary(user: User) -> User:
 
 
 def _json(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers
-    )
+    return web.Response(status=status, body=json.dumps(body).encode(), content_type="application/json", headers=headers)
 
 
 def _problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:

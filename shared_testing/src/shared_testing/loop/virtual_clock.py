@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from shared_testing.loop.idle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 # Not 0: code that tests `if self._started_at:` is right on every real machine.
 _EPOCH = 1000.0
+
+# asyncio runs a timer that is due within the clock's resolution. The system's nanosecond would vanish in the
+# rounding of a float after a few virtual weeks, and the loop would spin before a timer that never is due.
+_RESOLUTION = 1e-6
 
 # Loopback data is there at once, a wake-up may be late on a busy machine: look once more before a jump.
 _GRACE = 0.002
@@ -60,11 +68,14 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self.clock = VirtualClock()
         self._executor_jobs = 0
         super().__init__(_JumpingSelector(self, selectors.DefaultSelector()))
+        self._clock_resolution = _RESOLUTION
 
     def time(self) -> float:
         return self.clock._time
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+    ) -> asyncio.Future[T]:
         self._executor_jobs += 1
         try:
             future = super().run_in_executor(executor, func, *args)

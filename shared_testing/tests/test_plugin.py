@@ -1,0 +1,67 @@
+"""The plugin as a user meets it: installed, and nothing more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import shared_testing
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_importing_the_plugin_does_not_import_aiohttp() -> None:
+    """A suite without HTTP does not pay for it: aiohttp costs more to import than pytest."""
+    code = "import shared_testing, shared_testing.plugin, shared_testing.fixtures, sys; print('aiohttp' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_every_public_name_exists() -> None:
+    """__all__ is sorted, and each name in it can be had."""
+    assert shared_testing.__all__ == sorted(shared_testing.__all__)
+    assert [name for name in shared_testing.__all__ if not hasattr(shared_testing, name)] == []
+    assert not hasattr(shared_testing, "no_such_name")
+
+
+def test_the_loop_factory_leaves_test_ids_as_they_are(pytester: pytest.Pytester) -> None:
+    """Virtual time must not rename anybody's tests."""
+    pytester.makepyfile(
+        """
+        import asyncio
+        async def test_real(): assert type(asyncio.get_running_loop()).__name__ != "VirtualClockLoop"
+        async def test_virtual(virtual_clock): assert virtual_clock.now == 0
+        """
+    )
+    result = pytester.runpytest_subprocess("-v", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
+    result.stdout.fnmatch_lines(["*::test_real PASSED*", "*::test_virtual PASSED*"])
+
+
+def test_virtual_time_works_in_strict_mode(pytester: pytest.Pytester) -> None:
+    """Those who mark each async test get the same fixtures."""
+    pytester.makepyfile(
+        """
+        import asyncio, pytest
+        @pytest.mark.asyncio
+        async def test_virtual(virtual_clock):
+            await asyncio.sleep(60)
+            assert virtual_clock.now == 60
+        """
+    )
+    result = pytester.runpytest_subprocess("-o", "asyncio_mode=strict")
+    result.assert_outcomes(passed=1)
+
+
+def test_virtual_clock_on_another_loop_says_what_to_do(pytester: pytest.Pytester) -> None:
+    """Through an indirect request the plugin cannot see that the loop should be another one."""
+    pytester.makepyfile(
+        """
+        async def test_indirect(request):
+            request.getfixturevalue("virtual_clock")
+        """
+    )
+    result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto")
+    result.stdout.fnmatch_lines(["*virtual_clock*"])
+    assert result.ret != 0

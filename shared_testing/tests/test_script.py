@@ -1,0 +1,88 @@
+"""What a test can tell the fake user API to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from shared_testing.contracts.user_api import GET_USER, LIST_USERS
+
+if TYPE_CHECKING:
+    from shared_testing import FakeUsers, VirtualClock
+
+
+async def status_of(users: FakeUsers, path: str = "/users/1") -> int:
+    async with aiohttp.ClientSession(users.url) as session, session.get(path) as response:
+        await response.read()
+        return response.status
+
+
+async def test_replies_come_in_order_and_then_the_fake_answers_by_itself(users: FakeUsers) -> None:
+    """A script is used up, step by step."""
+    users.add("Alice")
+    users.on(GET_USER).reply(503, times=2).reply(429, retry_after=7)
+    assert [await status_of(users) for _ in range(4)] == [503, 503, 429, 200]
+
+
+async def test_a_keyword_is_a_header(users: FakeUsers) -> None:
+    """retry_after=7 is sent as Retry-After: 7."""
+    users.on(GET_USER).reply(429, retry_after=7)
+    async with aiohttp.ClientSession(users.url) as session, session.get("/users/1") as response:
+        assert response.headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [({"id": 1}, "application/json"), ("<html>", "text/html"), (b"\x00", "application/octet-stream")],
+)
+async def test_a_body_is_sent_as_what_it_is(users: FakeUsers, body: object, content_type: str) -> None:
+    """Bytes are sent raw, text as a page, the rest as JSON."""
+    users.on(GET_USER).reply(200, body)
+    async with aiohttp.ClientSession(users.url) as session, session.get("/users/1") as response:
+        assert response.content_type == content_type
+
+
+async def test_only_that_endpoint_is_scripted(users: FakeUsers) -> None:
+    """A script for one endpoint leaves the others alone."""
+    users.on(GET_USER).reply(500)
+    assert await status_of(users, "/users") == 200
+    assert users.unused() == ["GET_USER: 500 x1"]
+
+
+async def test_a_delay_lets_the_request_go_on(users: FakeUsers, virtual_clock: VirtualClock) -> None:
+    """The answer comes late, and is the fake's own."""
+    users.add("Alice")
+    users.on(GET_USER).delay(30)
+    assert await status_of(users) == 200
+    assert virtual_clock.now == 30
+
+
+async def test_a_reset_is_a_connection_error(users: FakeUsers) -> None:
+    """aiohttp's client tries an idempotent request twice, so two resets are one failed call."""
+    users.on(GET_USER).fault("reset", times=2)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await status_of(users)
+
+
+async def test_a_reset_mid_body_breaks_the_reading(users: FakeUsers) -> None:
+    """The headers promise more than arrives."""
+    users.on(GET_USER).fault("reset_mid_body")
+    with pytest.raises(aiohttp.ClientError):
+        await status_of(users)
+
+
+async def test_a_stall_never_answers(users: FakeUsers, virtual_clock: VirtualClock) -> None:
+    """Only the client's own timeout ends it, and the server stops at once at the end of the test."""
+    users.on(LIST_USERS).fault("stall")
+    async with aiohttp.ClientSession(users.url, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        with pytest.raises(TimeoutError):
+            await session.get("/users")
+    assert virtual_clock.now == pytest.approx(60, abs=1)
+
+
+def test_a_step_happens_at_least_once(users: FakeUsers) -> None:
+    """times=0 would be a script that says nothing."""
+    with pytest.raises(ValueError, match="at least once"):
+        users.on(GET_USER).reply(500, times=0)
