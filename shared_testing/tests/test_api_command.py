@@ -13,9 +13,8 @@ import pytest
 
 async def start(*options: str) -> asyncio.subprocess.Process:
     command = [sys.executable, "-m", "shared_testing.fakes", *options]
-    return await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
