@@ -1,1 +1,20 @@
-"""Export the users of an API to a file of JSON lines."""
+"""Export the users of an API to a file of JSON lines.
+
+The composition root: it joins the client, the task queue, the queue processor and the file handler, and
+holds no mechanism of its own.
+"""
+
+from user_export.checkpoint import Checkpoint, NotAnExport, find_checkpoint
+from user_export.export import Exporter, ExportFailed, Summary
+from user_export.lock import AlreadyRunning, only_writer
+
+__all__ = [
+    "AlreadyRunning",
+    "Checkpoint",
+    "ExportFailed",
+    "Exporter",
+    "NotAnExport",
+    "Summary",
+    "find_checkpoint",
+    "only_writer",
+]

@@ -1,0 +1,76 @@
+"""The main job, on a live API: serve some thousands of fake users, export them, check the file.
+
+The API runs in a process of its own, on loopback, in bad weather: it is slow, throttles, fails and cuts
+connections. The export is the ordinary command. `hatch run demo` runs this from the repository's root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WEATHER = ["--latency", "0.004", "--throttled", "0.02", "--broken", "0.02", "--reset", "0.01"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="hatch run demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--users", type=int, default=3000, help="how many users the API has (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("out/users.jsonl"), help="default: %(default)s")
+    options = parser.parse_args()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with fake_api(options.users) as url:
+        summary = export(url, options.out, options.users)
+    if summary["status"] != "complete":
+        print(f"demo: {summary['message']}", file=sys.stderr)
+        return 1
+    ids = [json.loads(line)["id"] for line in options.out.read_text(encoding="utf-8").splitlines()]
+    intact = ids == list(range(1, options.users + 1))
+    show(summary, intact=intact)
+    return 0 if intact else 1
+
+
+@contextmanager
+def fake_api(users: int) -> Iterator[str]:
+    command = [sys.executable, "-m", "shared_testing.fakes", "--port", "0", "--users", str(users), *WEATHER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+def export(url: str, out: Path, users: int) -> dict[str, Any]:
+    print(f"$ user-export --base-url {url} --out {out} --concurrency 32", file=sys.stderr)
+    command = [sys.executable, "-m", "user_export", "--base-url", url, "--out", str(out), "--overwrite"]
+    command += ["--concurrency", "32", "--expect", str(users), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env={**os.environ})
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+def show(summary: dict[str, Any], *, intact: bool) -> None:
+    table = Table(show_header=False, title="exported from a slow, throttling, failing API")
+    table.add_row("users", f"{summary['total']:,}")
+    table.add_row("retries", f"{summary['retries']:,}")
+    table.add_row("rate", f"{summary['written'] / summary['seconds']:,.0f} users/s")
+    table.add_row("time", f"{summary['seconds']:.1f} s")
+    table.add_row("file", summary["out"])
+    table.add_row("check", "every user once, in order" if intact else "[red]users are missing or doubled[/]")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
