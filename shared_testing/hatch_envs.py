@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from copy import deepcopy
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 
 from hatch.env.collectors.plugin.interface import EnvironmentCollectorInterface
 from hatch.utils.toml import load_toml_file
+from python_discovery import get_interpreter
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TOOLKIT = REPOSITORY / "shared_testing"
@@ -41,6 +43,9 @@ class SharedEnvironments(EnvironmentCollectorInterface):
         else:
             for name, shared in load_toml_file(str(REPOSITORY / "hatch.toml"))["shared"]["envs"].items():
                 complete(config.setdefault(name, {}), deepcopy(shared))
+            # Looking for interpreters takes half a second: only a command that names the environment pays.
+            if any(re.search(r"\ball\b", argument) for argument in sys.argv[1:]):
+                keep_present_pythons(config["all"])
             tested = [project for project in projects.values() if project.folder == here]
             siblings = [project for project in needed_by(tested, projects) if project.folder != TOOLKIT]
 
@@ -91,6 +96,12 @@ def needed_by(start: list[Project], projects: dict[str, Project]) -> list[Projec
             found.add(name)
             todo += projects[name].needs
     return [projects[name] for name in sorted(found)]
+
+
+def keep_present_pythons(environment: dict[str, Any]) -> None:
+    """Drop the Pythons that this machine lacks from a matrix: Hatch would end the whole run at the first."""
+    for row in environment["matrix"]:
+        row["python"] = [version for version in row["python"] if get_interpreter(version, ()) is not None]
 
 
 def extras_of(name: str, requirements: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared_testing import VirtualClockLoop
+
 if TYPE_CHECKING:
     from shared_testing import TaskBuilders, VirtualClock
 
@@ -60,6 +62,20 @@ async def test_a_job_in_a_thread_holds_the_clock(virtual_clock: VirtualClock) ->
     assert not alarm.done()
     await alarm
     assert virtual_clock.now == pytest.approx(0.001)
+
+
+def test_closing_the_loop_waits_for_its_threads_in_real_time() -> None:
+    """Python gives the default executor 300 seconds to end; they do not fly by while a thread still runs."""
+    release = threading.Event()
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+        loop = runner.get_loop()
+        runner.run(asyncio.sleep(0))
+        loop.run_in_executor(None, release.wait, 10)
+        loop.call_later(299, release.set)
+        threading.Timer(0.02, release.set).start()
+        before = loop.time()
+        runner.run(loop.shutdown_default_executor())
+        assert loop.time() == before
 
 
 async def test_data_on_its_way_holds_the_clock(virtual_clock: VirtualClock) -> None:

@@ -86,6 +86,14 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def _executor_job_done(self, _: asyncio.Future[Any]) -> None:
         self._executor_jobs -= 1
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        # Python 3.12 and newer give the threads 300 seconds to end: real ones, so the clock must not jump over them.
+        self._executor_jobs += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._executor_jobs -= 1
+
     def may_jump(self) -> bool:
         return self._executor_jobs == 0
 
