@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,12 +68,16 @@ async def test_a_job_in_a_thread_holds_the_clock(virtual_clock: VirtualClock) ->
 def test_closing_the_loop_waits_for_its_threads_in_real_time() -> None:
     """Python gives the default executor 300 seconds to end; they do not fly by while a thread still runs."""
     release = threading.Event()
+
+    class SlowToEnd(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            release.wait(10)
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         loop = runner.get_loop()
-        runner.run(asyncio.sleep(0))
-        loop.run_in_executor(None, release.wait, 10)
-        loop.call_later(299, release.set)
-        threading.Timer(0.02, release.set).start()
+        loop.set_default_executor(SlowToEnd())
+        threading.Timer(0.01, release.set).start()
         before = loop.time()
         runner.run(loop.shutdown_default_executor())
         assert loop.time() == before

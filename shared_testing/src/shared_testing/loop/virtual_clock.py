@@ -86,7 +86,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def _executor_job_done(self, _: asyncio.Future[Any]) -> None:
         self._executor_jobs -= 1
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002 - see below
         # Python 3.12 and newer give the threads 300 seconds to end: real ones, so the clock must not jump over them.
         self._executor_jobs += 1
         try:
