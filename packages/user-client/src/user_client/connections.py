@@ -1,0 +1,72 @@
+"""The open side of a client: one session, the permits to use it, and the end of both.
+
+Nobody has to close a client that was used without ``async with``. The session is held by an async
+generator, and event loops look after those: it is closed when the client is garbage, or when the loop
+shuts down (``asyncio.run`` and test runners do ``shutdown_asyncgens``), whichever comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from user_client.permits import Permits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import aiohttp
+
+
+class Connections:
+    """One session with its permits; belongs to the loop in which it was made."""
+
+    def __init__(self, session: aiohttp.ClientSession, max_concurrent: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.session = session
+        self.permits = Permits(max_concurrent)
+        self.closing: asyncio.Future[None] = self.loop.create_future()
+        self._guard = _close_at_the_end(self.session)
+        _start(self._guard)
+
+    @property
+    def usable(self) -> bool:
+        return not (self.closing.done() or self.session.closed or self.loop.is_closed())
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, or less if the connections are closed meanwhile."""
+        await asyncio.wait((self.closing,), timeout=seconds)
+
+    async def close(self) -> None:
+        """End what is under way, and close the session. Cancelled, it closes it nevertheless."""
+        if not self.closing.done():
+            self.closing.set_result(None)
+        self.permits.wake_all()
+        await self._guard.aclose()
+
+
+async def _close_at_the_end(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await session.close()
+
+
+def _start(guard: AsyncGenerator[None, None]) -> None:
+    """Run up to the ``yield``, which is where the loop comes to know of the generator; nothing is awaited before it."""
+    with suppress(StopIteration):
+        guard.__anext__().send(None)
+
+
+def check_session(session: aiohttp.ClientSession, max_concurrent: int) -> None:
+    """Refuse a session of the caller's own that would break what this client promises."""
+    if session.auto_decompress:
+        raise ValueError("session_factory: pass auto_decompress=False on to ClientSession, or max_body cannot be kept")
+    for name in ("limit", "limit_per_host"):
+        limit = getattr(session.connector, name, 0)
+        if 0 < limit < max_concurrent:
+            raise ValueError(
+                f"session_factory: the connector's {name}={limit} is below max_concurrent={max_concurrent}, so "
+                "requests would queue inside aiohttp; raise the one or lower the other (0 means no limit)"
+            )
