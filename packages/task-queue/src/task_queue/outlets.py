@@ -1,0 +1,100 @@
+"""Where a run's results go: kept until the end, handed out as they come, or handed out in input order.
+
+`put` is called by the workers and never waits; a worker makes sure that there is room before it starts a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from task_queue.result import TaskResult
+
+
+class Outlet(Protocol):
+    """`put` takes a result and its task's position in the input."""
+
+    @property
+    def put(self) -> Callable[[int, TaskResult], object]: ...
+
+    def wake(self) -> None:
+        """Nothing more may come: let whoever waits for a result look again."""
+
+
+class Kept:
+    """All results, in the order in which the tasks ended."""
+
+    def __init__(self) -> None:
+        self._results: dict[int, TaskResult] = {}
+        self.put: Callable[[int, TaskResult], object] = self._results.__setitem__
+
+    def wake(self) -> None:
+        """Nobody waits for a single result here."""
+
+    def as_they_ended(self) -> list[TaskResult]:
+        return list(self._results.values())
+
+    def in_order(self) -> list[TaskResult]:
+        """In the order of the input. Only for a run that came to its end: then no position is missing."""
+        return [self._results[position] for position in range(len(self._results))]
+
+
+class _Awaited:
+    """One consumer waits for the next result."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def wait(self) -> None:
+        """Return when there may be something new."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+
+class AsCompleted(_Awaited):
+    """Results in the order in which the tasks ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ready: deque[TaskResult] = deque()
+
+    def put(self, _position: int, result: TaskResult) -> None:
+        self._ready.append(result)
+        if self._waiting is not None:
+            self.wake()
+
+    def take(self) -> TaskResult | None:
+        """The next result, if it is there."""
+        return self._ready.popleft() if self._ready else None
+
+
+class InOrder(_Awaited):
+    """Results in the order of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._early: dict[int, TaskResult] = {}
+        self._next = 0
+
+    def put(self, position: int, result: TaskResult) -> None:
+        self._early[position] = result
+        if self._waiting is not None and position == self._next:
+            self.wake()
+
+    def take(self) -> TaskResult | None:
+        """The next result, if it is there."""
+        result = self._early.pop(self._next, None)
+        if result is not None:
+            self._next += 1
+        return result
