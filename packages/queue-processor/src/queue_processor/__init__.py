@@ -1,1 +1,37 @@
 """Producers, a bounded queue, consumers: nothing lost, nothing left running."""
+
+from queue_processor.dead_letters import DeadLetter
+from queue_processor.errors import (
+    CalledFromHandler,
+    ConsumersGone,
+    HandlerCancelled,
+    ItemFailed,
+    ProcessorNotRunning,
+    QueueClosed,
+    QueueProcessorError,
+    Reject,
+    UnfinishedWork,
+    WrongEventLoop,
+)
+from queue_processor.item_queue import ItemQueue
+from queue_processor.processor import QueueProcessor
+from queue_processor.retry import Backoff
+from queue_processor.run import Results
+
+__all__ = [
+    "Backoff",
+    "CalledFromHandler",
+    "ConsumersGone",
+    "DeadLetter",
+    "HandlerCancelled",
+    "ItemFailed",
+    "ItemQueue",
+    "ProcessorNotRunning",
+    "QueueClosed",
+    "QueueProcessor",
+    "QueueProcessorError",
+    "Reject",
+    "Results",
+    "UnfinishedWork",
+    "WrongEventLoop",
+]

@@ -1,0 +1,73 @@
+"""What can go wrong, as one small tree.
+
+Everything that this package raises on its own account is a QueueProcessorError.
+"""
+
+# ruff: noqa: N818 - each name says what happened; "Error" at its end would say nothing more
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from queue_processor.dead_letters import DeadLetter
+
+
+class QueueProcessorError(Exception):
+    """The root of the tree."""
+
+
+class QueueClosed(QueueProcessorError):
+    """The queue takes no more items; the one that was offered is still its sender's."""
+
+
+class ProcessorNotRunning(QueueProcessorError, RuntimeError):
+    """The call needs an event loop, or consumers, that are not there."""
+
+
+class CalledFromHandler(QueueProcessorError, RuntimeError):
+    """A handler asked its own processor for something that has to wait for that very handler."""
+
+
+class WrongEventLoop(QueueProcessorError, RuntimeError):
+    """The object is at work in another event loop that is still open."""
+
+
+class ConsumersGone(QueueProcessorError):
+    """Every consumer was cancelled by somebody else while there was still work."""
+
+
+class HandlerCancelled(QueueProcessorError):
+    """The work on an item ended in a cancellation that nobody had asked the consumer for."""
+
+
+class Reject(Exception):
+    """Raised by a handler: trying this item again is useless, put it with the dead letters now."""
+
+
+class ItemFailed(QueueProcessorError):
+    """An item failed for good, and the processor was made with ``on_failure="raise"``.
+
+    The handler's error is the ``__cause__``.
+    """
+
+    def __init__(self, letter: DeadLetter[Any]) -> None:
+        super().__init__(
+            f"an item failed for good after {letter.attempts} attempt(s): {letter.reason}; no further item was "
+            "started: .dead_letter holds the item, .unfinished of the processor what waits behind it"
+        )
+        self.dead_letter = letter
+        """The item, its error, and how often it was tried."""
+
+
+class UnfinishedWork(QueueProcessorError):
+    """The time to drain was over before everything accepted had been done."""
+
+    def __init__(self, items: Sequence[Any], drain: float | None) -> None:
+        super().__init__(
+            f"{len(items)} accepted item(s) were not done when the {drain:g} s to drain were over; they are in "
+            ".items, and still queued: enter the processor again to go on, or give it a longer drain"
+        )
+        self.items = list(items)
+        """What was not done, in the order in which it was accepted."""
