@@ -47,7 +47,7 @@ class AuthenticatedAPIClient(UserAPIClient):
         try:
             await super().close()
         finally:
-            self._login.forget()
+            await self._login.end()
 
     def _identity(self) -> Login:
         if self._base_url.authorization is not None:

@@ -27,9 +27,9 @@ _GZIP_OR_DEFLATE = 47
 
 async def read_json(response: aiohttp.ClientResponse, limit: int, request: Request) -> Any:
     """The JSON value in the body, of at most `limit` bytes as sent and as decompressed."""
-    body = await _read_plain(response, limit, request)
+    body = await _read(response, limit, request)
     try:
-        return json.loads(body)
+        return json.loads(body.decode())
     # A ValueError shows the text that it failed at; deep nesting ends in a RecursionError.
     except (ValueError, RecursionError):
         pass
@@ -41,7 +41,7 @@ async def read_json(response: aiohttp.ClientResponse, limit: int, request: Reque
 async def read_problem(response: aiohttp.ClientResponse, request: Request) -> str:
     """The server's own words in an error answer, as they are; empty if there are none to be had."""
     try:
-        body = await _read_plain(response, _PROBLEM_BYTES, request)
+        body = await _read(response, _PROBLEM_BYTES, request)
     except ResponseInvalid:
         return ""
     try:
@@ -60,20 +60,17 @@ def one_line(text: str) -> str:
     return words if len(words) <= _MESSAGE_CHARACTERS else words[: _MESSAGE_CHARACTERS - 3] + "..."
 
 
-async def _read_plain(response: aiohttp.ClientResponse, limit: int, request: Request) -> bytes:
-    body = await _read(response, limit, request)
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    return body if encoding in ("identity", "") else _decompress(body, encoding, limit, request)
-
-
 async def _read(response: aiohttp.ClientResponse, limit: int, request: Request) -> bytes:
     length = response.content_length
     if length is None:
-        return await _read_chunks(response, limit, request)
-    if length > limit:
+        body = await _read_chunks(response, limit, request)
+    elif length <= limit:
+        # HTTP's framing holds the body to its Content-Length. read() also tells the caller's tracing of it.
+        body = await response.read()
+    else:
         raise _too_large(request, limit)
-    # HTTP's framing holds the body to its Content-Length. read() also tells the caller's tracing of it.
-    return await response.read()
+    encoding = response.headers.get("Content-Encoding")
+    return _decompress(body, encoding.lower(), limit, request) if encoding else body
 
 
 async def _read_chunks(response: aiohttp.ClientResponse, limit: int, request: Request) -> bytes:
@@ -88,6 +85,8 @@ async def _read_chunks(response: aiohttp.ClientResponse, limit: int, request: Re
 
 
 def _decompress(body: bytes, encoding: str, limit: int, request: Request) -> bytes:
+    if encoding == "identity":
+        return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise _invalid(request, f"in Content-Encoding {one_line(encoding)}, but only gzip was asked for")
     inflate = zlib.decompressobj(_GZIP_OR_DEFLATE)

@@ -31,8 +31,11 @@ _log = logging.getLogger("user_client")
 class Identity(Protocol):
     """Who the requests are from."""
 
-    async def authorization(self, request: Request) -> Secret | None:
+    def authorization(self, request: Request) -> Secret | None:
         """The Authorization header for this request; raises NotAuthenticated when there is none yet."""
+
+    def changing(self, connections: Connections) -> asyncio.Task[None] | None:
+        """What to wait for before sending, when the authorization is about to be another."""
 
     async def renew(self, rejected: Secret | None, calls: Calls, connections: Connections) -> bool:
         """Get another one after a 401; False if there is nothing better to offer."""
@@ -44,8 +47,11 @@ class Anonymous:
     def __init__(self, secret: Secret | None) -> None:
         self._secret = secret
 
-    async def authorization(self, request: Request) -> Secret | None:  # noqa: ARG002 - the same for all
+    def authorization(self, request: Request) -> Secret | None:  # noqa: ARG002 - the same for all
         return self._secret
+
+    def changing(self, connections: Connections) -> None:  # noqa: ARG002 - never
+        return None
 
     async def renew(self, rejected: Secret | None, calls: Calls, connections: Connections) -> bool:  # noqa: ARG002 - never
         return False
@@ -116,7 +122,9 @@ class Calls:
         """One try, and after a 401 once more with a new token."""
         if request.login is not None:
             return await self._send(connections, request, None)
-        secret = await self._identity.authorization(request)
+        if (change := self._identity.changing(connections)) is not None:
+            await asyncio.wait((change,))
+        secret = self._identity.authorization(request)
         try:
             return await self._send(connections, request, secret)
         except AuthenticationFailed as error:
@@ -127,7 +135,7 @@ class Calls:
                 raise refusal
         finally:
             del refusal
-        return await self._send(connections, request, await self._identity.authorization(request))
+        return await self._send(connections, request, self._identity.authorization(request))
 
     async def _send(self, connections: Connections, request: Request, secret: Secret | None) -> Any:
         await connections.permits.acquire(urgent=request.login is not None)

@@ -18,7 +18,7 @@ from user_client.several_users import fetch_several
 from user_client.users import User, UserId, read_page, read_user, read_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from types import TracebackType
     from typing import Literal, overload
 
@@ -103,10 +103,12 @@ class UserAPIClient:
 
         May be called again, and before anything was opened. :meth:`connect` opens the client anew.
         """
-        self._is_closed = True
-        connections, self._connections = self._connections, None
-        if connections is not None and not connections.loop.is_closed():
+        connections = self._connections
+        if connections is not None and connections.usable:
             _check_loop(connections)
+        self._is_closed = True
+        self._connections = None
+        if connections is not None and not connections.loop.is_closed():
             await connections.close()
 
     async def __aenter__(self) -> Self:
@@ -191,8 +193,8 @@ class UserAPIClient:
     def _identity(self) -> Identity:
         return Anonymous(self._base_url.authorization)
 
-    async def _call(self, request: Request, deadline: float | None = None) -> Any:
-        return await self._calls.call(self._open(), request, deadline)
+    def _call(self, request: Request, deadline: float | None = None) -> Coroutine[Any, Any, Any]:
+        return self._calls.call(self._open(), request, deadline)
 
     def _ready(self, what: str) -> Connections:  # noqa: ARG002 - for the client that logs in
         """Open, and able to make calls; raises what would fail them all."""
@@ -259,7 +261,7 @@ def _page_size(value: int) -> int:
 
 def _iterable(user_ids: Iterable[UserId]) -> Iterable[UserId]:
     if isinstance(user_ids, str | bytes):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004 - as all our argument errors
             f"fetch_multiple_users({user_ids!r}): give a list of ids; a str would be read letter by letter"
         )
     return user_ids

@@ -11,7 +11,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from user_client.credentials import Credentials, Secret
-from user_client.errors import AuthenticationFailed, NotAuthenticated, ResponseInvalid, UserAPIError, WrongPassword
+from user_client.errors import ClientClosed, NotAuthenticated, ResponseInvalid, UserAPIError, WrongPassword
 
 if TYPE_CHECKING:
     from user_client.base_url import BaseURL
@@ -58,17 +58,23 @@ class Login:
 
     # ------------------------------------------------------------ what calls ask for
 
-    async def authorization(self, request: Request) -> Secret:
-        """The header for this request; waits for a login that is under way, so as not to send an outdated token."""
-        flight = self._flight
-        if flight is not None and self._secret is not None and not flight.task.done():
-            await asyncio.wait((flight.task,))
+    def authorization(self, request: Request) -> Secret:
         return self.require(request)
+
+    def changing(self, connections: Connections) -> asyncio.Task[None] | None:
+        """The login under way: to send an outdated token meanwhile would only earn another 401."""
+        flight = self._under_way(connections)
+        return flight.task if flight is not None and self._secret is not None else None
 
     async def renew(self, rejected: Secret | None, calls: Calls, connections: Connections) -> bool:
         """See that there is another token than the rejected one, by one login for all who ask."""
-        if self._credentials is not None and self._secret is rejected:
-            await self._share(self._credentials, calls, connections)
+        while self._credentials is not None and self._secret is rejected:
+            flight = self._under_way(connections)
+            if flight is None or flight.credentials == self._credentials:
+                await self._share(self._credentials, calls, connections)
+            else:
+                # Somebody else is being logged in; their failure is not ours.
+                await asyncio.wait((flight.task,))
         return self._secret is not None
 
     async def log_in(self, credentials: Credentials, calls: Calls, connections: Connections) -> None:
@@ -76,6 +82,14 @@ class Login:
         while (flight := self._under_way(connections)) is not None and flight.credentials != credentials:
             await asyncio.wait((flight.task,))
         await self._share(credentials, calls, connections)
+
+    async def end(self) -> None:
+        """Cancel the login under way, if there is one, and forget who we are."""
+        self.forget()
+        flight = self._flight
+        if flight is not None and self._under_way(flight.connections) and flight.connections.loop.is_running():
+            flight.task.cancel()
+            await asyncio.wait((flight.task,))
 
     # ------------------------------------------------------------ the flight
 
@@ -119,7 +133,7 @@ class Login:
 
 def _land(task: asyncio.Task[None]) -> None:
     if task.cancelled():
-        raise AuthenticationFailed("the login was cancelled, together with the client or its event loop")
+        raise ClientClosed("the login was cancelled: the client was closed, or its event loop shuts down")
     error = task.exception()
     # Each waiter gets its own: one exception raised in fifty tasks would collect fifty tracebacks.
     if error is not None:

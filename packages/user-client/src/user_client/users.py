@@ -73,9 +73,10 @@ def read_page(answer: object, path: str, after: int) -> UserPage:
 def _unlike_page(answer: object, after: int) -> str:
     if not isinstance(answer, dict):
         return f"it is {_kind(answer)}, not an object"
-    following = answer.get("next")
+    # Not None if it is missing: then a server's slip would end the walk as if these were all the users.
+    following = answer.get("next", "")
     if following is not None and type(following) is not int:
-        return f"its next is {_kind(following)}, not an integer or null"
+        return "its next is missing, or neither an integer nor null"
     if following is not None and following <= after:
         return f"its next is {following}, which does not lead on from {after}"
     return _unlike_users(answer.get("users"))
