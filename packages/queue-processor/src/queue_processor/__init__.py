@@ -1,5 +1,6 @@
 """Producers, a bounded queue, consumers: nothing lost, nothing left running."""
 
+from queue_processor.background import BackgroundProcessor
 from queue_processor.dead_letters import DeadLetter
 from queue_processor.errors import (
     CalledFromHandler,
@@ -13,16 +14,19 @@ from queue_processor.errors import (
     UnfinishedWork,
     WrongEventLoop,
 )
+from queue_processor.handles import Handle
 from queue_processor.item_queue import ItemQueue
 from queue_processor.processor import QueueProcessor
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
 
 __all__ = [
+    "BackgroundProcessor",
     "Backoff",
     "CalledFromHandler",
     "ConsumersGone",
     "DeadLetter",
+    "Handle",
     "HandlerCancelled",
     "ItemFailed",
     "ItemQueue",

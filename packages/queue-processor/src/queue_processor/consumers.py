@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from queue_processor.dead_letters import DeadLetter, bury
 from queue_processor.errors import HandlerCancelled, Reject
+from queue_processor.handling import handling_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,13 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_handling: ContextVar[tuple[object, ...]] = ContextVar("queue_processor_handling", default=())
 _NOT_CALLED = object()
-
-
-def inside_handler_of(owner: object) -> bool:
-    """Is this code called from a handler of that processor, or from a task that such a handler has started?"""
-    return any(one is owner for one in _handling.get())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +72,9 @@ class Consumer(Generic[T, R]):
         assert task is not None  # noqa: S101 - for mypy: a coroutine that runs in asyncio has a task
         self._task = task
         self._cancels_before = task.cancelling()
-        token = _handling.set((*_handling.get(), self._work.owner))
         try:
-            await self._consume()
+            with handling_for(self._work.owner):
+                await self._consume()
         except asyncio.CancelledError:
             if not self._cancel_sent or task.cancelling() > self._cancels_before + 1:
                 raise
@@ -90,8 +83,6 @@ class Consumer(Generic[T, R]):
             self._task = None
             if self._cancel_sent:
                 task.uncancel()
-            with contextlib.suppress(ValueError):  # another context: collected as garbage, not run to its end
-                _handling.reset(token)
 
     async def _consume(self) -> None:
         channel, handle, succeeded, gate = self._channel, self._work.handle, self._work.succeeded, self._gate
@@ -136,11 +127,11 @@ class Consumer(Generic[T, R]):
                 return
 
     def _failure(self, error: BaseException) -> Exception:
-        """The error as the item's failure; re-raised when it is the cancellation of this consumer."""
+        """The error as the item's failure; of a consumer that is cancelled it is none, whatever it looks like."""
+        if self._task is not None and self._task.cancelling() > self._cancels_before:
+            raise asyncio.CancelledError from error
         if isinstance(error, Exception):
             return error
-        if self._task is not None and self._task.cancelling() > self._cancels_before:
-            raise error
         failure = HandlerCancelled(
             "the handler awaited something that had been cancelled, and let that pass for its own"
         )

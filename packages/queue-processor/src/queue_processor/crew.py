@@ -12,26 +12,30 @@ from typing import TYPE_CHECKING, Any
 from queue_processor.errors import ConsumersGone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+    from queue_processor.consumers import Consumer
 
 
 class Crew:
     """Started together; when one fails, the others are cancelled, and join() raises the error."""
 
-    def __init__(self, on_break: Callable[[], None]) -> None:
+    def __init__(self, consumers: Sequence[Consumer[Any, Any]], on_break: Callable[[BaseException], None]) -> None:
         self.broken: BaseException | None = None
         """Why the crew ended before its work did."""
+        self._consumers = consumers
         self._on_break = on_break
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._consumers: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._consuming: set[asyncio.Task[None]] = set()
         self._winding_down = False
 
     def start(
-        self, consumers: Iterable[Coroutine[Any, Any, None]], feeder: Coroutine[Any, Any, None] | None = None
+        self,
+        serve: Callable[[Consumer[Any, Any]], Coroutine[Any, Any, None]],
+        feeder: Coroutine[Any, Any, None] | None = None,
     ) -> None:
-        for number, consumer in enumerate(consumers, start=1):
-            task = self._start(consumer, f"queue-processor consumer {number}")
-            self._consumers.add(task)
+        for number, consumer in enumerate(self._consumers, start=1):
+            self._consuming.add(self._start(serve(consumer), f"queue-processor consumer {number}"))
         if feeder is not None:
             self._start(feeder, "queue-processor feeder")
 
@@ -44,39 +48,44 @@ class Crew:
 
     async def cancel(self) -> None:
         """Cancel all members, and return when every one of them has ended, even if cancelled meanwhile."""
+        self._cancel()
+        await ended(self._tasks)
+
+    def _cancel(self) -> None:
         self._winding_down = True
+        for consumer in self._consumers:
+            # A handler may swallow the cancellation: its consumer must not go on with the next item.
+            consumer.stop()
         for task in self._tasks:
             task.cancel()
-        cancelled: asyncio.CancelledError | None = None
-        while running := [task for task in self._tasks if not task.done()]:
-            try:
-                await asyncio.wait(running)
-            except asyncio.CancelledError as error:
-                # To leave now would orphan a handler that is still cleaning up.
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
 
     def _start(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine, name=name)
-        self._tasks.add(task)
+        self._tasks.append(task)
         task.add_done_callback(self._left)
         return task
 
     def _left(self, task: asyncio.Task[None]) -> None:
-        is_consumer = task in self._consumers
-        self._consumers.discard(task)
-        if not task.cancelled():
-            error = task.exception()
-        elif self._winding_down or (is_consumer and self._consumers):
-            return
-        else:
-            error = ConsumersGone(
-                "the processor's own tasks were cancelled by somebody else while there was still work"
-            )
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() and not self._winding_down:
+            self._consuming.discard(task)
+            if self._consuming and task in self._tasks[: len(self._consumers)]:
+                return  # the others have its item now, or have already seen the end
+            error = ConsumersGone("the processor's own tasks were cancelled by somebody else before they were done")
         if error is not None and self.broken is None:
             self.broken = error
-            self._winding_down = True
-            for other in self._tasks:
-                other.cancel()
-            self._on_break()
+            self._cancel()
+            self._on_break(error)
+
+
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Return when all these tasks have ended. Cancelled, it still waits for them, and is cancelled then."""
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            # To leave now would orphan a handler that is still cleaning up.
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

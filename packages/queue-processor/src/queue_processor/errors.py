@@ -35,7 +35,7 @@ class WrongEventLoop(QueueProcessorError, RuntimeError):
 
 
 class ConsumersGone(QueueProcessorError):
-    """Every consumer was cancelled by somebody else while there was still work."""
+    """The processor's own tasks were cancelled by somebody else, and none is left to do the work."""
 
 
 class HandlerCancelled(QueueProcessorError):
@@ -62,12 +62,12 @@ class ItemFailed(QueueProcessorError):
 
 
 class UnfinishedWork(QueueProcessorError):
-    """The time to drain was over before everything accepted had been done."""
+    """The processor was left before everything that it had accepted was done."""
 
-    def __init__(self, items: Sequence[Any], drain: float | None) -> None:
+    def __init__(self, items: Sequence[Any]) -> None:
         super().__init__(
-            f"{len(items)} accepted item(s) were not done when the {drain:g} s to drain were over; they are in "
-            ".items, and still queued: enter the processor again to go on, or give it a longer drain"
+            f"{len(items)} accepted item(s) were not done when the time to drain was over; they are in .items, and "
+            "still queued: enter the processor again to go on, or give it a longer drain"
         )
         self.items = list(items)
         """What was not done, in the order in which it was accepted."""

@@ -5,31 +5,28 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
+from queue_processor import service
 from queue_processor.channel import Channel
-from queue_processor.consumers import Consumer, Work, check_handler, inside_handler_of
-from queue_processor.crew import Crew
-from queue_processor.dead_letters import DeadLetter
+from queue_processor.consumers import Consumer, Work, check_handler
 from queue_processor.errors import (
-    CalledFromHandler,
     ItemFailed,
     ProcessorNotRunning,
     QueueClosed,
-    UnfinishedWork,
-    WrongEventLoop,
 )
-from queue_processor.gate import Gate
+from queue_processor.handling import inside_handler_of
 from queue_processor.item_queue import ItemQueue
 from queue_processor.retry import Backoff
-from queue_processor.roster import Roster, wind_down
-from queue_processor.rounds import Rounds
+from queue_processor.roster import wind_down
 from queue_processor.run import Results, Run
 from queue_processor.sources import feed
+from queue_processor.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
     from types import TracebackType
 
     from queue_processor.channel import Delivery
+    from queue_processor.dead_letters import DeadLetter
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -105,28 +102,15 @@ class QueueProcessor(Generic[T, R]):
         if on_failure not in ("collect", "raise"):
             raise ValueError(f'on_failure={on_failure!r} must be "collect" or "raise"')
         self.consumers = consumers
-        self.results: list[R] = []
-        """Results in the order in which they came, of the latest process_all() or producer()/consumer() round (of
-        several that overlap: of all). The service keeps none."""
         self.dead_letters: list[DeadLetter[T]] = []
         """Items that failed for good. It grows until you take them out; remove what you have dealt with."""
         self._handle = handler or self.process_item
-        self._attempts = attempts
-        self._backoff = backoff or Backoff()
+        self._options = (attempts, backoff or Backoff())
         self._on_failure = on_failure
         self._drain = drain
         self._grace = grace
-        self._channel: Channel[T] = Channel(maxsize)
-        self._roster = Roster(self._channel)
-        self._rounds = Rounds(self._channel, self._roster)
-        self._queue = ItemQueue(self._channel, self._rounds)
-        self._gate = Gate(consumers)
-        self._crew: Crew | None = None
-        self._failure: BaseException | None = None
-        self._shut_down = False
-        self._runs: dict[Run[T, R], None] = {}
-        self._cut_short: list[T] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._place: Workplace[T, R] = Workplace(self, consumers, maxsize)
+        self._queue = ItemQueue(self._place.channel, self._place.rounds)
 
     def __repr__(self) -> str:
         return (
@@ -147,21 +131,28 @@ class QueueProcessor(Generic[T, R]):
         return self._queue
 
     @property
+    def results(self) -> list[R]:
+        """Results in the order in which they came, of the latest process_all() or producer()/consumer() round (of
+        several that overlap: of all). The service keeps none, as it would grow for ever."""
+        return self._place.results
+
+    @property
     def running(self) -> bool:
         """Whether anybody consumes from `queue`. Set to False: each consumer() returns after the item in its hand."""
-        return len(self._roster) > 0
+        return len(self._place.roster) > 0
 
     @running.setter
     def running(self, value: bool) -> None:
-        if not value:
-            self._roster.stop()
+        if value:
+            return  # it is consumer() and `async with` that start consumers
+        if self._place.crew is not None:
+            self._place.channel.close()
+        self._place.roster.stop()
 
     @property
     def unfinished(self) -> list[T]:
-        """Accepted, and neither done nor dead: in work, waiting, or left by the latest process_all() cut short."""
-        in_work = [delivery for consumer in self._roster if (delivery := consumer.in_hand) is not None]
-        left = sorted([*in_work, *self._channel.waiting], key=lambda delivery: delivery.number)
-        return [*self._cut_short, *(delivery.item for delivery in left)]
+        """Accepted, and neither done nor dead: in work, waiting, or left by a process_all() that ended early."""
+        return self._place.unfinished()
 
     # ------------------------------------------------------------ one call
 
@@ -174,17 +165,19 @@ class QueueProcessor(Generic[T, R]):
         Raises what the iterable raises, and ItemFailed if so asked. Whatever ends it early, cancellation
         included: no handler is left running, and what had been read but not done is in `unfinished`.
         """
-        self._enter("process_all()")
-        run: Run[T, R] = Run(Channel(self._channel.maxsize), self.results)
-        self._runs[run] = None
+        place = self._place
+        place.enter("process_all()")
+        run: Run[T, R] = Run(Channel(place.channel.maxsize), place.results)
+        place.runs.add(run)
         try:
             work = self._work(run.succeeded, lambda letter: self._bury(letter, run.dead_letters))
-            return await run.execute([Consumer(run.channel, work, self._gate) for _ in range(self.consumers)], items)
+            consumers = [Consumer(run.channel, work, place.gate) for _ in range(self.consumers)]
+            return await run.execute(consumers, items)
         except BaseException:
-            self._cut_short = run.unfinished()
+            place.cut_short += run.unfinished()
             raise
         finally:
-            self._runs.pop(run, None)
+            place.runs.discard(run)
 
     # ------------------------------------------------------------ your own tasks
 
@@ -194,14 +187,15 @@ class QueueProcessor(Generic[T, R]):
         Raises what the iterable raises, QueueClosed after a shutdown, and ItemFailed if so asked. Cancelled, it leaves
         what it has read in the queue.
         """
-        self._enter("producer()")
-        with self._rounds.feeding():
+        place = self._place
+        place.enter_queue("producer()")
+        with place.rounds.feeding():
             # Producers that are started together must all be known before the first one ends.
             await asyncio.sleep(0)
             try:
-                await feed(self._channel, items)
+                await feed(place.channel, items)
             except QueueClosed:
-                self._raise_failure()
+                place.raise_failure()
                 raise
 
     async def consumer(self) -> None:
@@ -209,47 +203,35 @@ class QueueProcessor(Generic[T, R]):
 
         Start as many as you like. Cancelled, it gives the item in its hand back: another consumer has it next.
         """
-        self._enter("consumer()")
-        work = self._work(lambda _, result: self.results.append(result), self._bury)
-        consumer = Consumer(self._channel, work)
-        with self._rounds.consuming(consumer):
+        place = self._place
+        place.enter_queue("consumer()")
+        work = self._work(lambda _, result: place.results.append(result), self._bury)
+        consumer = Consumer(place.channel, work)
+        with place.rounds.consuming(consumer):
             # Consumers that are started together must all be known before the first one leaves.
             await asyncio.sleep(0)
             try:
                 await consumer.run()
             except ItemFailed as failure:
-                self._break(failure)
+                place.fail(failure)
                 raise
 
     # ------------------------------------------------------------ a service
 
     async def __aenter__(self) -> Self:
         """Start the consumers. What an earlier service left unfinished is done first."""
-        self._enter("async with")
-        if self._crew is not None:
-            raise ProcessorNotRunning("this processor has been entered already; enter it again when it has been left")
-        self._channel.reopen()
-        self._rounds.serving = True
-        self._crew = Crew(self._crew_broke)
-        work = self._work(_drop, self._bury)
-        self._crew.start(self._serve(Consumer(self._channel, work, self._gate)) for _ in range(self.consumers))
+        service.start(self._place, self._work(_drop, self._bury), self.consumers)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Drain; after an exception in the block, or when cancelled meanwhile, cancel and keep what was not done."""
-        crew = cast("Crew", self._crew)
         try:
             if error is None:
-                await self._drain_or_complain(crew)
+                await service.drain(self._place, self._drain, self._grace)
         finally:
-            self._channel.close()
-            try:
-                await crew.cancel()
-            finally:
-                self._crew = None
-                self._rounds.serving = False
+            await service.leave(self._place)
 
     async def put(self, item: T) -> None:
         """Put one item, waiting for room. Any item: None is one too.
@@ -257,24 +239,25 @@ class QueueProcessor(Generic[T, R]):
         A put from inside a handler of this processor never waits, as it would wait for itself; it may exceed the bound.
         Raises QueueClosed after a shutdown, ItemFailed if so asked. Cancelled, it has put nothing.
         """
-        if self._crew is None:
+        place = self._place
+        if place.crew is None:
             raise ProcessorNotRunning("put() needs consumers; use it inside `async with` of the processor")
-        if self._channel.has_room():
-            self._channel.push(item)
-        elif inside_handler_of(self) and self._failure is None:
-            self._channel.push(item)
-        else:
-            try:
-                await self._channel.put(item)
-            except QueueClosed:
-                self._raise_failure()
-                raise
+        if place.channel.has_room() or (inside_handler_of(self) and place.failure is None):
+            place.channel.push(item)
+            return
+        try:
+            await place.channel.put(item)
+        except QueueClosed:
+            place.raise_failure()
+            raise
 
     async def join(self) -> None:
         """Return when everything that was put is done or dead. Raises ItemFailed if so asked."""
-        while self._channel.unfinished and self._failure is None:
-            await self._channel.change()
-        self._raise_failure()
+        place = self._place
+        place.check_outside_handler("join()")
+        while place.channel.unfinished and place.failure is None:
+            await place.channel.change()
+        place.raise_failure()
 
     async def shutdown(self, drain: float | None = None, grace: float = 1.0) -> list[T]:
         """Take no more items, do what is queued, and return what was not done (it stays in `unfinished`).
@@ -283,19 +266,17 @@ class QueueProcessor(Generic[T, R]):
         their items given back. Works for the service and for consumer() tasks of your own, which then return.
         Cancelled, it leaves them draining.
         """
-        if inside_handler_of(self):
-            raise CalledFromHandler(
-                "shutdown() was called from a handler, for which it would have to wait; call it outside"
-            )
-        self._shut_down = True
-        self._channel.close()
-        await wind_down(self._roster, drain, grace)
+        place = self._place
+        place.check_outside_handler("shutdown()")
+        place.told_what_is_left = True
+        place.channel.close()
+        await wind_down(place.roster, drain, grace)
         return self.unfinished
 
     # ------------------------------------------------------------ inside
 
     def _work(self, succeeded: Callable[[Delivery[T], R], None], failed: Callable[[DeadLetter[T]], None]) -> Work[T, R]:
-        return Work(self, self._handle, self._attempts, self._backoff, succeeded, failed)
+        return Work(self, self._handle, *self._options, succeeded, failed)
 
     def _bury(self, letter: DeadLetter[T], also: list[DeadLetter[T]] | None = None) -> None:
         self.dead_letters.append(letter)
@@ -304,78 +285,6 @@ class QueueProcessor(Generic[T, R]):
         if self._on_failure == "raise":
             raise ItemFailed(letter) from letter.error
 
-    async def _serve(self, consumer: Consumer[T, R]) -> None:
-        self._roster.add(consumer)
-        try:
-            await consumer.run()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self._break(error)
-            raise
-        finally:
-            self._roster.remove(consumer)
-
-    def _crew_broke(self) -> None:
-        if self._crew is not None and self._crew.broken is not None:
-            self._break(self._crew.broken)
-
-    def _break(self, error: BaseException) -> None:
-        self._failure = error
-        self._channel.close()
-        self._roster.stop()
-
-    def _raise_failure(self) -> None:
-        if isinstance(self._failure, ItemFailed):
-            # A new one for each caller: a shared exception would collect the tracebacks of all of them.
-            raise ItemFailed(self._failure.dead_letter) from self._failure.__cause__
-        if self._failure is not None:
-            raise self._failure
-
-    async def _drain_or_complain(self, crew: Crew) -> None:
-        self._channel.close()
-        await wind_down(self._roster, self._drain, self._grace)
-        await crew.join()
-        if self.unfinished and not self._shut_down:
-            raise UnfinishedWork(self.unfinished, self._drain)
-
-    def _enter(self, what: str) -> None:
-        """Check that `what` can work here and now, and start afresh if nothing else is at work."""
-        if what != "producer()" and inside_handler_of(self):
-            raise CalledFromHandler(
-                f"{what} was called from a handler of the same processor, which would wait for itself"
-            )
-        self._adopt(asyncio.get_running_loop())
-        if self._rounds.at_work() or self._crew is not None:
-            return
-        if what != "process_all()":
-            self._failure = None
-            self._shut_down = False
-            if self._channel.closed:
-                self._channel.reopen()
-        if not self._channel.unfinished and not self._runs:
-            self.results = []
-            self._cut_short = []
-
-    def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
-        if loop is self._loop:
-            return
-        if self._loop is not None and self._loop.is_closed():
-            self._forget_loop()
-        elif self._crew is not None or self._runs or self._rounds.at_work():
-            raise WrongEventLoop(
-                "this processor is at work in another event loop that is still open; make one processor per event loop"
-            )
-        self._loop = loop
-
-    def _forget_loop(self) -> None:
-        """Those who were at work in a loop that is closed never come back; the items that wait are kept."""
-        self._crew = None
-        self._runs = {}
-        self._roster.forget()
-        self._rounds.forget()
-        self._gate = Gate(self.consumers)
-
 
 def _drop(delivery: Delivery[Any], result: object) -> None:
-    """The service keeps no results: it would grow for ever."""
+    """The service keeps no results."""

@@ -44,9 +44,9 @@ class Run(Generic[T, R]):
         self, consumers: Sequence[Consumer[T, R]], items: Iterable[T] | AsyncIterable[T]
     ) -> Results[R, T]:
         """Feed and consume until all is done. However it ends, none of its tasks is left running."""
-        crew = Crew(on_break=self.channel.close)
+        crew = Crew(consumers, on_break=lambda _: self.channel.close())
         try:
-            crew.start((consumer.run() for consumer in consumers), self._feed(items))
+            crew.start(lambda consumer: consumer.run(), self._feed(items))
             await crew.join()
         except BaseException:
             await crew.cancel()
