@@ -39,7 +39,7 @@ class Crew:
     def __len__(self) -> int:
         return len(self._members)
 
-    def start(self, work: Coroutine[Any, Any, None], role: str) -> None:
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]], role: str) -> None:
         # Not loop.create_task(): with an eager task factory each member would run inside the one that started it.
         task = asyncio.Task(
             self._minded(work), loop=self._loop, name=f"AsyncTaskQueue {role}", context=self._context.copy()
@@ -67,6 +67,8 @@ class Crew:
             except asyncio.CancelledError as error:
                 cancelled = error
                 self._halt()
+        # These are methods of the run that owns this crew: the two would keep each other until a collection.
+        self._on_left = self._on_change = _nothing
         if cancelled is not None:
             raise cancelled
 
@@ -111,9 +113,9 @@ class Crew:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    async def _minded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _minded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except asyncio.CancelledError as error:
             if not self.stopping and not current_task().cancelling():
                 # Not a cancellation of ours, but an error that the caller would take for its own cancellation.
@@ -128,6 +130,10 @@ class Crew:
         self._on_left()
         if not self._members:
             self._ring()
+
+
+def _nothing() -> None:
+    """Nobody is interested any more."""
 
 
 def current_task() -> asyncio.Task[Any]:

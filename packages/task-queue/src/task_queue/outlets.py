@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from task_queue.result import TaskResult
 
@@ -67,16 +66,17 @@ class AsCompleted(_Awaited):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ready: deque[TaskResult] = deque()
+        self._ready: list[TaskResult] = []
 
     def put(self, _position: int, result: TaskResult) -> None:
         self._ready.append(result)
         if self._waiting is not None:
             self.wake()
 
-    def take(self) -> TaskResult | None:
-        """The next result, if it is there."""
-        return self._ready.popleft() if self._ready else None
+    def take(self) -> Iterable[TaskResult]:
+        """The results that are there."""
+        ready, self._ready = self._ready, []
+        return ready
 
 
 class InOrder(_Awaited):
@@ -92,9 +92,8 @@ class InOrder(_Awaited):
         if self._waiting is not None and position == self._next:
             self.wake()
 
-    def take(self) -> TaskResult | None:
-        """The next result, if it is there."""
-        result = self._early.pop(self._next, None)
-        if result is not None:
+    def take(self) -> Iterable[TaskResult]:
+        """The results that are there, up to the first that is not."""
+        while (result := self._early.pop(self._next, None)) is not None:
             self._next += 1
-        return result
+            yield result

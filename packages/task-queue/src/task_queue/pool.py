@@ -76,6 +76,7 @@ class Pool:
         self._size = limit.size + isinstance(source, AsyncSource)
         self._progress = progress
         self._blocked: deque[asyncio.Future[None]] = deque()
+        self._rousing = False
         self._exhausted = False
         self._pulled = 0
         self._taken = 0
@@ -91,7 +92,7 @@ class Pool:
         self._wall = time.time() - self._loop.time()
         self._crew = Crew(on_left=self._hire, on_change=self._outlet.wake)
         if isinstance(self._source, AsyncSource):
-            self._crew.start(self._source.feed(), "feeder")
+            self._crew.start(self._source.feed, "feeder")
         self._hire()
         return self
 
@@ -120,11 +121,11 @@ class Pool:
 
     def make_room(self) -> None:
         """Wake one worker that waits for room, if there is any; it wakes the next."""
-        while self._blocked and self._pulled - self._taken < self._window:
+        while self._blocked and not self._rousing and self._pulled - self._taken < self._window:
             future = self._blocked.popleft()
             if not future.done():
                 future.set_result(None)
-                return
+                self._rousing = True
 
     # ------------------------------------------------------------ the hot loop
 
@@ -137,7 +138,7 @@ class Pool:
         """
         _working_for.set((*_working_for.get(), self._limit))
         context, me = contextvars.copy_context(), current_task()
-        limit, source, now, wall, put = self._limit, self._source, self._loop.time, self._wall, self._outlet.put
+        limit, source, now, wall, put = self._limit, self._source, _clock_of(self._loop), self._wall, self._outlet.put
         items = source.items if isinstance(source, SyncSource) else None
         plain, window, watched = self._caller.plain, self._window, self._progress is not None
         crew = self._crew
@@ -193,7 +194,11 @@ class Pool:
                 put(position, result)
                 if watched:
                     self._report(result)
-                if crew.stopping or me.cancelling() or not _same(context):
+                try:
+                    spoilt = me.cancelling() or contextvars.copy_context() != context
+                except Exception:  # noqa: BLE001 - Values that cannot be compared, arrays for one: they have been set.
+                    spoilt = True
+                if spoilt or crew.stopping:
                     return
                 if ended > spell:
                     break
@@ -204,7 +209,10 @@ class Pool:
         while self._pulled - self._taken >= self._window and not self._exhausted:
             future = self._loop.create_future()
             self._blocked.append(future)
-            await future
+            try:
+                await future
+            finally:
+                self._rousing = False
         # One wakes the next: tasks that never wait need one worker, and the others may sleep on.
         self.make_room()
 
@@ -270,7 +278,7 @@ class Pool:
         """Start one more worker, if that makes sense; each starts the next, so a short run has few."""
         none_left = self._exhausted or (self._source.total is not None and self._pulled >= self._source.total)
         if len(self._crew) < self._size and not none_left and not self._crew.stopping:
-            self._crew.start(self._work(), "worker")
+            self._crew.start(self._work, "worker")
 
     def _exhaust(self) -> None:
         self._exhausted = True
@@ -293,9 +301,6 @@ class Pool:
             self._limit.leave()
 
 
-def _same(context: contextvars.Context) -> bool:
-    """Whether the running context still has the same values. Costs nothing while nobody sets a variable."""
-    try:
-        return contextvars.copy_context() == context
-    except Exception:  # noqa: BLE001 - Some values cannot be compared (arrays); those have been set, then.
-        return False
+def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """What ``loop.time()`` calls, if that is known: the method around it costs as much again, twice per task."""
+    return time.monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from task_queue.call import Caller
 from task_queue.limit import Limit
 from task_queue.outlets import AsCompleted, InOrder, Kept
 from task_queue.pool import Pool, refuse_reentry
-from task_queue.source import Checks, Tasks, source_of
+from task_queue.source import Tasks, source_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from task_queue.progress import Progress
     from task_queue.result import TaskResult
     from task_queue.retry import RetryPolicy
+
+# Fewer would let the workers and the consumer of very short tasks take turns too often.
+_AHEAD: Final = 32
 
 OnError = Literal["collect", "raise"]
 
@@ -131,9 +134,10 @@ class AsyncTaskQueue:
     ) -> AsyncGenerator[TaskResult, None]:
         """Yield each result as soon as its task has ended; with `in_order`, in the order of the input.
 
-        Memory stays flat however many tasks there are: at most `ahead` tasks (by default twice
-        `max_concurrent`) have been started whose results were not taken yet, so a slow consumer slows the
-        workers down. With `in_order` that is also how far the others may run ahead of a slow task.
+        Memory stays flat however many tasks there are: at most `ahead` tasks (by default four times
+        `max_concurrent`, and not under 32) have been started whose results were not taken yet, so a slow
+        consumer slows the workers down. With `in_order` that is also how far the others may run ahead of a
+        slow task.
 
         Ids may repeat: to remember them all would cost memory. Otherwise raises as `process_all`; results that
         are there when something goes wrong are yielded before it is raised.
@@ -145,10 +149,10 @@ class AsyncTaskQueue:
         if ahead is not None:
             _check_count("ahead", ahead)
         outlet = InOrder() if in_order else AsCompleted()
-        pool = self._pool(tasks, outlet, window=ahead or 2 * self.max_concurrent)
+        pool = self._pool(tasks, outlet, window=ahead or max(_AHEAD, 4 * self.max_concurrent))
         async with pool:
             while True:
-                while (result := outlet.take()) is not None:
+                for result in outlet.take():
                     pool.took()
                     yield result
                 if not pool.working:
@@ -161,7 +165,7 @@ class AsyncTaskQueue:
     ) -> Pool:
         refuse_reentry(self._limit)
         return Pool(
-            source_of(tasks, Checks(unique=unique)),
+            source_of(tasks, unique=unique),
             outlet,
             self._limit,
             Caller(self._timeout, self._retry, self._threads),

@@ -21,32 +21,32 @@ END: Final[Any] = object()
 """Taken from a source that has no more."""
 
 
-class Checks:
-    """Makes sure of each item before anything of it runs. `unique`: also that no id comes twice."""
+def checked(items: Iterable[Any], *, unique: bool) -> Iterator[Task]:
+    """The items, each in its normal form. `unique`: no id may come twice.
 
-    def __init__(self, *, unique: bool) -> None:
-        self.position = 0
-        self.seen: dict[Any, int] | None = {} if unique else None
+    Raises MalformedTaskError or DuplicateTaskError at the first item that is wrong. Runs once per task.
+    """
+    seen: set[Any] = set()
+    for position, item in enumerate(items):
+        if type(item) is tuple and len(item) == 4 and type(item[2]) is tuple and type(item[3]) is dict:
+            task: Task = item
+        else:
+            task = _normal(item, position)
+        if unique:
+            try:
+                seen.add(task[0])
+            except TypeError:
+                raise MalformedTaskError(f"tasks[{position}]: its id {task[0]!r} is not hashable") from None
+            if len(seen) == position:
+                raise DuplicateTaskError(
+                    f"tasks[{position}] has the id {task[0]!r}, as an earlier one has; give each task an id of its own"
+                )
+        yield task
 
-    def __call__(self, item: Any) -> Task:
-        """Return the item, in its normal form. Raises MalformedTaskError or DuplicateTaskError."""
-        position = self.position
-        self.position = position + 1
-        if not (type(item) is tuple and len(item) == 4 and type(item[2]) is tuple and type(item[3]) is dict):
-            item = _normal(item, position)
-        if self.seen is not None:
-            self._once(item[0], position, self.seen)
-        return item  # type: ignore[no-any-return]
 
-    def _once(self, task_id: object, position: int, seen: dict[Any, int]) -> None:
-        try:
-            before = seen.setdefault(task_id, position)
-        except TypeError:
-            raise MalformedTaskError(f"tasks[{position}]: the id {task_id!r} is not hashable; give a string") from None
-        if before != position:
-            raise DuplicateTaskError(
-                f"tasks[{position}] has the id {task_id!r}, as tasks[{before}] has; give each task an id of its own"
-            )
+def _emptied(inbox: deque[Any]) -> Iterator[Any]:
+    while True:
+        yield inbox.popleft()
 
 
 def _normal(item: Any, position: int) -> Task:
@@ -67,11 +67,14 @@ def _normal(item: Any, position: int) -> Task:
 class SyncSource:
     """Tasks from an iterable."""
 
-    def __init__(self, tasks: Iterable[Any], checks: Checks) -> None:
+    def __init__(self, tasks: Iterable[Any], *, unique: bool) -> None:
         self._given = tasks
-        self.total = len(tasks) if isinstance(tasks, Collection) else None
-        # A collection is checked as a whole: a bad item at its end should not be found after hours.
-        self.items: Iterator[Task] = iter(list(map(checks, tasks)) if self.total is not None else map(checks, tasks))
+        self.total: int | None = None
+        self.items = checked(tasks, unique=unique)
+        if isinstance(tasks, Collection):
+            # Checked as a whole: a bad item at its end should not be found after hours.
+            whole = list(self.items)
+            self.total, self.items = len(whole), iter(whole)
 
     def rest(self) -> Iterator[Task]:
         """The tasks that are known of and were not taken: those of a collection. A generator is not asked."""
@@ -92,9 +95,10 @@ class AsyncSource:
 
     total = None
 
-    def __init__(self, tasks: AsyncIterable[Any], checks: Checks) -> None:
+    def __init__(self, tasks: AsyncIterable[Any], *, unique: bool) -> None:
         self._items = aiter(tasks)
-        self._checks = checks
+        self._inbox: deque[Any] = deque()
+        self._checked = checked(_emptied(self._inbox), unique=unique)
         self._asked: deque[asyncio.Future[Any]] = deque()
         self._bell = asyncio.Event()
         self._left_over: list[Task] = []
@@ -126,7 +130,8 @@ class AsyncSource:
                     item = await anext(self._items)
                 except StopAsyncIteration:
                     return
-                self._left_over.append(self._checks(item))
+                self._inbox.append(item)
+                self._left_over.append(next(self._checked))
                 self._answer()
         finally:
             self._over = True
@@ -154,12 +159,12 @@ class AsyncSource:
         return iter(self._left_over)
 
 
-def source_of(tasks: Tasks, checks: Checks) -> SyncSource | AsyncSource:
-    """Raises TypeError if `tasks` cannot be iterated over."""
+def source_of(tasks: Tasks, *, unique: bool) -> SyncSource | AsyncSource:
+    """`unique`: no id may come twice. Raises MalformedTaskError if `tasks` cannot be iterated over."""
     if isinstance(tasks, AsyncIterable):
-        return AsyncSource(tasks, checks)
+        return AsyncSource(tasks, unique=unique)
     if isinstance(tasks, Iterable) and not isinstance(tasks, (str, bytes, Mapping)):
-        return SyncSource(tasks, checks)
+        return SyncSource(tasks, unique=unique)
     raise MalformedTaskError(
         f"tasks is {tasks!r:.80}; give an iterable or async iterable of (task_id, func, args, kwargs)"
     )
