@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from shared_testing import FakeUsers
+from shared_testing.fakes.weather import Weather
 from shared_testing.contracts.user_api import GET_USER, LIST_USERS, SEARCH_USERS
 
 import user_client
@@ -72,7 +73,7 @@ async def test_fifty_calls_share_a_connection(users: FakeUsers) -> None:
 async def test_the_bound_holds_across_all_calls_of_a_client(users: FakeUsers, virtual_clock: VirtualClock) -> None:
     """max_concurrent counts requests of fetch_user and of several fetch_multiple_users together (C2)."""
     users.populate(60)
-    users.on(GET_USER).delay(1, times=50)
+    users.weather = Weather(latency=0.1)
     async with UserAPIClient(users.url, timeout=60, max_concurrent=4) as client:
         await asyncio.gather(
             client.fetch_multiple_users(range(1, 26)),
