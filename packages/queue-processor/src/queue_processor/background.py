@@ -245,9 +245,9 @@ class BackgroundProcessor(Generic[T, R]):
                 task.cancel()
             await ended(tasks)
             # Their callbacks may not have run yet.
-            for handle, task in list(self._active.items()):
-                if task is not None:
-                    self._ended(handle, task)
+            for handle, item_task in list(self._active.items()):
+                if item_task is not None:
+                    self._ended(handle, item_task)
         finally:
             self._cancelling = False
 
