@@ -11,6 +11,7 @@ from file_handler.errors import (
     SpecialFile,
     UndecodableText,
     UnencodableLine,
+    WriteInsideWrite,
 )
 from file_handler.handler import AsyncFileHandler
 
@@ -24,4 +25,5 @@ __all__ = [
     "SpecialFile",
     "UndecodableText",
     "UnencodableLine",
+    "WriteInsideWrite",
 ]

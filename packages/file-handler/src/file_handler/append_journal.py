@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MAGIC = b"\0fh-append-journal-1"
 _HEADER = 200
 _BLOCK = 1 << 20
+# A stranger may append without end, faster than we can look.
+_LOOKS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,6 @@ class Journal:
     size: int
     batch: int
     start: int
-
-    def fits(self, status: os.stat_result) -> bool:
-        return self.inode == status.st_ino and status.st_size >= self.size
 
 
 def header(status: os.stat_result, batch: int) -> bytes:
@@ -56,7 +55,7 @@ def cut_off(journal: Journal, fd: int, target: int) -> bool:
     """Whether the file open as `target` ends in a part of the batch, and so in an append that must not count."""
     status = os.fstat(target)
     part = status.st_size - journal.size
-    if not journal.fits(status) or not 0 < part < journal.batch:
+    if journal.inode != status.st_ino or not 0 < part < journal.batch:
         return False
     # What a stranger wrote is no part of our batch and must stay.
     return all(
@@ -83,28 +82,26 @@ def recover(place: Place, fd: int) -> None:
 def settled_size(target: int, path: str) -> int:
     """How long the file open as `target` (by `path`) was at one moment at which no append to it was half done."""
     folder, name = os.path.split(os.path.realpath(path))
-    beside = os.path.join(folder, side_car_name(name))  # noqa: PTH118 - as fast as it gets: asked at every read
+    beside = os.path.join(folder, side_car_name(name))  # noqa: PTH118 - asked at every read: as fast as it gets
     size = os.fstat(target).st_size
-    while True:
-        journal_end = _size_by_journal(target, beside, size)
-        if journal_end is not None:
-            return journal_end
-        # No append was at work just now. If the size is still the same, none has been since it was taken.
+    for _ in range(_LOOKS):
+        cut = _size_before_half_append(target, beside)
+        if cut is not None:
+            return cut
+        # No append was half done just now. If the size is still the same, none was when it was taken.
         before, size = size, os.fstat(target).st_size
         if size <= before:
-            return size
+            break
+    return size
 
 
-def _size_by_journal(target: int, beside: str, size: int) -> int | None:
+def _size_before_half_append(target: int, beside: str) -> int | None:
     try:
         fd = os.open(beside, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         journal = read(fd)
-        if journal is None or not journal.fits(os.fstat(target)):
-            return None
-        # A size from before the journal may be that of an earlier append, half done then and whole now.
-        return max(size, journal.size) if size >= journal.size + journal.batch else journal.size
+        return journal.size if journal is not None and cut_off(journal, fd, target) else None
     finally:
         os.close(fd)

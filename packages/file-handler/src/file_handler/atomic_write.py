@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from file_handler import append_journal, side_car
 from file_handler.confinement import Place, locate
-from file_handler.errors import naming
+from file_handler.errors import Abandoned, Moved, naming
 from file_handler.regular_file import open_in
 
 if TYPE_CHECKING:
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 # The umask takes away what the user does not want.
 _NEW_FILE = 0o666
 _PRIVATE = 0o600
-
-
-class Abandoned(Exception):
-    """The caller was cancelled, so the work stops here. Nobody sees this."""
-
-
-class Moved(Exception):
-    """The path leads to another file than it did when its lock was taken."""
 
 
 class WriteSteps:
@@ -46,6 +38,11 @@ class WriteSteps:
         self._side_car: int | None = None
         self._decision = threading.Lock()
         self._abandoned = False
+
+    @property
+    def spelling(self) -> str:
+        """What writers that name the target in the same way have in common, known without asking the disk."""
+        return os.path.normpath(self.path)
 
     def identify(self) -> Hashable:
         """What is the same for each spelling of the path. Keeps nothing open, as what comes next is a wait."""
@@ -88,7 +85,7 @@ class WriteSteps:
             self.check_wanted()
 
     def claim(self, mode: int) -> int:
-        """Make and lock the side-car. Raises `side_car.Busy` while another process writes."""
+        """Make and lock the side-car. Raises `Busy` while another process writes."""
         self.check_wanted()
         place = self.place
         self._side_car = side_car.claim(place, mode, lambda left: append_journal.recover(place, left))
@@ -154,6 +151,10 @@ class AtomicWrite(WriteSteps):
             os.replace(side_car.side_car_name(name), name, src_dir_fd=folder, dst_dir_fd=folder)
             if self._durable:
                 sync_folder(folder)
+
+    def finish(self) -> None:
+        self.commit()
+        self.discard()
 
 
 def write_all(fd: int, data: bytes) -> None:

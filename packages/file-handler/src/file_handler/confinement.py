@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from file_handler.errors import OutsideRoot, no_such_folder
 
@@ -79,7 +80,7 @@ def _walk(path: str, folder: str, root: str) -> int:
     """Open `folder`, going down from `root` one real folder at a time."""
     real_root = os.path.realpath(root)
     here = os.open(real_root, _FOLDER)
-    for part in os.path.relpath(folder, real_root).split(os.sep):
+    for part in PurePath(os.path.relpath(folder, real_root)).parts or (".",):
         try:
             below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
         except NotADirectoryError:

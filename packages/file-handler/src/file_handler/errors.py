@@ -4,6 +4,7 @@ Each class is also the built-in exception that one would expect (``ValueError``,
 ``except OSError`` and ``except ValueError`` written before this package was known still catch it.
 """
 
+# ruff: noqa: N818 - each name says what is wrong; "Error" at its end would say nothing more
 from __future__ import annotations
 
 import errno
@@ -63,6 +64,22 @@ class OutsideRoot(FileHandlerError, PermissionError, ValueError):
 
 class SpecialFile(FileHandlerError, OSError):
     """A FIFO, socket or device stands where a file was expected; using it could block for ever."""
+
+
+class WriteInsideWrite(FileHandlerError, RuntimeError):
+    """The source of a stream writes to the very file that the stream is for, and would wait for itself."""
+
+
+class Abandoned(Exception):
+    """Inside only: the caller was cancelled, so the work stops here."""
+
+
+class Busy(Exception):
+    """Inside only: a writer of another process is at work on this target."""
+
+
+class Moved(Exception):
+    """Inside only: the path leads to another file than it did when its lock was taken."""
 
 
 @contextmanager

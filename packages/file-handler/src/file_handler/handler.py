@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -19,6 +18,7 @@ from file_handler.reading import Source, read_batches
 from file_handler.writing import append_content, replace_content, stream_content
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 
     Path = str | os.PathLike[str]

@@ -21,6 +21,9 @@ BOM = codecs.BOM_UTF8
 # Lines encoded in one go. Joining and encoding hold the interpreter: this bounds for how long.
 BATCH = 8192
 
+# Bytes decoded in one go. A piece of empty lines holds as many lines as it has bytes.
+PIECE = 1 << 16
+
 # Encodings that shift states (utf-7, hz), write "\n" as other bytes (utf-16) or read text as escapes change this.
 _PROBE = "\r\n\\u0041+AGE-~{~"
 
@@ -142,42 +145,51 @@ class LineDecoder:
         self._lines = 0
         self._at_start = True
 
-    def feed(self, block: bytes) -> list[str]:
-        """The lines that `block` completes."""
-        cut = block.rfind(b"\n") + 1
-        if not cut:
-            self._carry.append(block)
-            return []
-        # Through a memoryview nothing is copied but the result.
-        view = memoryview(block)
-        whole = b"".join((*self._carry, view[:cut]))
-        self._carry = [bytes(view[cut:])] if cut < len(block) else []
-        lines = self._decode(whole).split("\n")
-        lines.pop()
-        self._lines += len(lines)
-        return lines
+    def feed(self, block: bytes) -> Iterator[list[str]]:
+        """The lines that `block` completes, a list for each piece of it. To be exhausted before the next block."""
+        start = 0
+        for end in range(PIECE, len(block) + PIECE, PIECE):
+            cut = block.rfind(b"\n", start, end) + 1
+            if not cut:
+                continue
+            if self._carry:
+                whole = b"".join((*self._carry, memoryview(block)[start:cut]))
+                self._carry = []
+                yield self._lines_of(whole, 0, len(whole))
+            else:
+                yield self._lines_of(block, start, cut)
+            start = cut
+        if start < len(block):
+            self._carry.append(block[start:])
 
     def finish(self) -> list[str]:
         """The last line, if it has no line end."""
         rest = b"".join(self._carry)
         self._carry = []
-        text = self._decode(rest)
+        text = self._decode(rest, 0, len(rest))
         # A file of nothing but a byte order mark has no lines.
         return [text] if text else []
 
-    def _decode(self, data: bytes) -> str:
+    def _lines_of(self, data: bytes, start: int, end: int) -> list[str]:
+        lines = self._decode(data, start, end).split("\n")
+        lines.pop()
+        self._lines += len(lines)
+        return lines
+
+    def _decode(self, data: bytes, start: int, end: int) -> str:
         if self._at_start and data:
             self._at_start = False
             if self._format.has_bom and data.startswith(BOM):
-                data = data[len(BOM) :]
+                start += len(BOM)
                 self._offset += len(BOM)
         try:
-            text = data.decode(self._format.encoding, self._format.errors)
+            # Through a memoryview the piece is not copied before it is decoded.
+            text = str(memoryview(data)[start:end], self._format.encoding, self._format.errors)
         except UnicodeDecodeError as error:
-            raise self._explain(error, data) from None
-        self._offset += len(data)
+            raise self._explain(error, data[start:end]) from None
+        self._offset += end - start
         # Asked of the bytes: one memchr, where a search for "\r\n" costs more than the split.
-        return text.replace("\r\n", "\n") if b"\r" in data else text
+        return text.replace("\r\n", "\n") if data.find(b"\r", start, end) >= 0 else text
 
     def _explain(self, error: UnicodeDecodeError, data: bytes) -> UndecodableText:
         offset = self._offset + error.start

@@ -123,7 +123,12 @@ class DaemonPool(Executor):
         self._crew.add(job)
         return job.future  # type: ignore[return-value]
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(
+        self,
+        wait: bool = True,  # noqa: ARG002, FBT - the executor's signature
+        *,
+        cancel_futures: bool = False,
+    ) -> None:
         """Take no more jobs. Never waits for a running one: it may be stuck."""
         self._stop()
         if cancel_futures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import aiofiles
 
@@ -16,15 +16,20 @@ from file_handler.regular_file import open_for_reading
 from file_handler.strand import Strand
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, Callable
     from concurrent.futures import Executor
+
+    from aiofiles.threadpool.binary import AsyncFileIO
 
     from file_handler.lines import TextFormat
 
+T = TypeVar("T")
+
 # A hop to a thread and back costs as much as reading 64 KiB, so each fetches more.
 _FETCH = 1 << 20
-# The loop gets a turn after each piece. A piece of empty lines holds as many lines as it has bytes.
-_PIECE = 1 << 16
+
+# The loop gets a turn at least this often, or after each piece, if the consumer takes longer over one.
+_TURN_SECONDS = 0.005
 
 
 class Source:
@@ -63,38 +68,54 @@ class Source:
             os.close(fd)
 
 
+class Fetcher:
+    """Brings the blocks of a source to the loop, up to its limit."""
+
+    def __init__(self, source: Source, strand: Strand) -> None:
+        self._source = source
+        self._strand = strand
+        self._file: AsyncFileIO | None = None
+        self._done = 0
+
+    async def fetch(self) -> bytes:
+        """The next block; empty at the end."""
+        if self._file is None:
+            self._file = await self._open()
+        limit = self._source.limit
+        with naming(self._source.path):
+            block: bytes = await self._file.read(_FETCH if limit is None else min(_FETCH, limit - self._done))
+        if limit is None and block and not self._done and await self._on_strand(self._source.was_empty):
+            return b""
+        self._done += len(block)
+        return block
+
+    async def _open(self) -> AsyncFileIO:
+        fd = await self._on_strand(self._source.open)
+        return await aiofiles.open(fd, "rb", buffering=0, closefd=False, executor=self._strand)
+
+    async def _on_strand(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._strand, call)
+
+
 async def read_batches(source: Source, text_format: TextFormat, pool: Executor) -> AsyncGenerator[list[str], None]:
-    """The lines of the file as it was when opened. Between two batches the loop has had a turn.
+    """The lines of the file as it was when opened.
 
     Closing or cancelling it closes the file: at once, or when the thread that is reading it comes back.
     """
+    loop = asyncio.get_running_loop()
     strand = Strand(pool)
+    fetcher = Fetcher(source, strand)
     decoder = LineDecoder(text_format, source.path)
     try:
-        async for piece in _pieces(source, strand):
-            lines = decoder.feed(piece)
-            if lines:
+        while block := await fetcher.fetch():
+            # Fetching was a turn of the loop; a consumer that takes long over its lines gives further ones.
+            turn = loop.time()
+            for lines in decoder.feed(block):
                 yield lines
-        last = decoder.finish()
-        if last:
+                if loop.time() - turn > _TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    turn = loop.time()
+        if last := decoder.finish():
             yield last
     finally:
         strand.after_all(source.close)
-
-
-async def _pieces(source: Source, strand: Strand) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    fd = await loop.run_in_executor(strand, source.open)
-    file = await aiofiles.open(fd, "rb", buffering=0, closefd=False, loop=loop, executor=strand)
-    left = source.limit
-    while left is None or left > 0:
-        with naming(source.path):
-            block = await file.read(_FETCH if left is None else min(_FETCH, left))
-        if not block or (left is None and await loop.run_in_executor(strand, source.was_empty)):
-            return
-        for at in range(0, len(block), _PIECE):
-            if at:
-                await asyncio.sleep(0)
-            yield block[at : at + _PIECE]
-        if left is not None:
-            left -= len(block)

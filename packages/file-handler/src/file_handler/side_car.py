@@ -13,6 +13,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from file_handler.errors import Busy
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 _SUFFIX = ".fh-draft"
 _LONGEST_NAME = 255  # bytes, of every common file system
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-
-
-class Busy(Exception):
-    """A writer of another process, or of another handler by another way, is at work on this target."""
 
 
 def side_car_name(name: str) -> str:
@@ -66,7 +64,8 @@ def _remove_abandoned(place: Place, name: str, recover: Callable[[int], None]) -
         return
     except OSError as error:
         if error.errno != errno.ELOOP:
-            raise
+            why = f"{name!r} beside the file stands in the way ({error.strerror}); remove it"
+            raise OSError(error.errno, why) from None
         os.unlink(name, dir_fd=place.folder)  # a planted link: never follow it
         return
     try:

@@ -49,6 +49,11 @@ class Strand(Executor):
             self._active = False
             return None
 
+    @property
+    def idle(self) -> bool:
+        """Whether no job is running or waiting."""
+        return not self._active
+
     def after_all(self, fn: Callable[[], object]) -> None:
         """Call `fn` when the jobs given so far are done: in this thread, now, if there are none."""
         with self._lock:

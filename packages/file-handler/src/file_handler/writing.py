@@ -7,23 +7,23 @@ and the path is free for the next writer only then: nothing goes on behind the c
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from file_handler.append import Append
-from file_handler.atomic_write import AtomicWrite, Moved, WriteSteps
-from file_handler.lines import BATCH, LineEncoder, TextFormat, encode_all
+from file_handler.errors import Busy, Moved
+from file_handler.lines import BATCH, LineEncoder, encode_all
 from file_handler.path_locks import PATH_LOCKS
-from file_handler.side_car import Busy
 from file_handler.strand import Strand
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from concurrent.futures import Executor
 
+    from file_handler.append import Append
+    from file_handler.atomic_write import AtomicWrite, WriteSteps
+    from file_handler.lines import TextFormat
+
 T = TypeVar("T")
-Steps = TypeVar("Steps", bound=WriteSteps)
 
 # A thread that hangs in the disk longer than this finishes its clean-up without the cancelled caller.
 GRACE_SECONDS = 1.0
@@ -43,19 +43,25 @@ class Writing:
         self._strand = Strand(pool)
         self._held: list[Hashable] = []
 
-    async def __aenter__(self) -> Writing:
+    async def __aenter__(self) -> Self:
         """Wait for this path's turn among the writers that spell it in the same way."""
-        await self._hold(("spelled", os.path.normpath(self._steps.path)))
+        await self._hold(("spelled", self._steps.spelling))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._steps.abandon()
-        if self._steps.holds_nothing:
+        if self._strand.idle and self._steps.holds_nothing:
+            self._let_go()
+            return
+        try:
+            done = asyncio.get_running_loop().run_in_executor(self._strand, self._let_go)
+        except RuntimeError:  # a coroutine that is collected after its loop was closed
             self._strand.after_all(self._let_go)
             return
-        # Not awaited by itself: a second cancellation must not cancel the clean-up.
-        done = asyncio.get_running_loop().run_in_executor(self._strand, self._let_go)
+        for key in self._held:
+            PATH_LOCKS.disown(key)
+        # Waited for rather than awaited: a second cancellation must not cancel the clean-up.
         await asyncio.wait([done], timeout=GRACE_SECONDS)
 
     async def _hold(self, key: Hashable) -> None:
@@ -101,8 +107,7 @@ async def replace_content(write: AtomicWrite, lines: Sequence[str], text_format:
     def whole() -> None:
         write.begin()
         write.write_each(encode_all(lines, LineEncoder(text_format, write.path)))
-        write.commit()
-        write.discard()
+        write.finish()
 
     async with Writing(write, pool) as writing:
         await writing.begin(whole)
@@ -124,33 +129,41 @@ async def stream_content(
     write: AtomicWrite, lines: Iterable[str] | AsyncIterable[str], text_format: TextFormat, pool: Executor
 ) -> int:
     """Write lines as they come, holding one batch of them in memory. Returns their number."""
-    encoder = LineEncoder(text_format, write.path)
     async with Writing(write, pool) as writing:
         await writing.begin(write.begin)
-        async for batch in _batched(lines):
-            data = encoder.encode(batch)
-            await writing.step(lambda data=data: write.write(data))  # type: ignore[misc]
-        await writing.step(write.commit)
-    return encoder.count
+        batch = _StreamBatch(write, writing, text_format)
+        # Not by way of an async generator of ours, which would stay open behind an error.
+        if isinstance(lines, AsyncIterable):
+            async for line in lines:
+                if batch.add(line):
+                    await batch.flush()
+        else:
+            for line in lines:
+                if batch.add(line):
+                    await batch.flush()
+        await batch.flush()
+        await writing.step(write.finish)
+    return batch.encoder.count
 
 
-async def _batched(lines: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    async for line in _asynchronously(lines):
-        batch.append(line)
-        size += len(line) if isinstance(line, str) else 0
-        if len(batch) == BATCH or size >= _STREAM_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+class _StreamBatch:
+    """The lines of a stream that have come and are not yet in the draft."""
 
+    def __init__(self, write: AtomicWrite, writing: Writing, text_format: TextFormat) -> None:
+        self._write = write
+        self._writing = writing
+        self.encoder = LineEncoder(text_format, write.path)
+        self._lines: list[str] = []
+        self._characters = 0
 
-async def _asynchronously(lines: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
-    if isinstance(lines, AsyncIterable):
-        async for line in lines:
-            yield line
-    else:
-        for line in lines:
-            yield line
+    def add(self, line: str) -> bool:
+        """Take a line; whether it is time to flush."""
+        self._lines.append(line)
+        if isinstance(line, str):  # what is no line is refused by the encoder, with its number
+            self._characters += len(line)
+        return len(self._lines) >= BATCH or self._characters >= _STREAM_CHARACTERS
+
+    async def flush(self) -> None:
+        lines, self._lines, self._characters = self._lines, [], 0
+        data = self.encoder.encode(lines)
+        await self._writing.step(lambda: self._write.write(data))
