@@ -1,4 +1,58 @@
-def test_placeholder() -> None:
-    import shared_testing
+"""What every distribution carries, so that each can be released alone."""
 
-    assert shared_testing.__all__
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECTS = [ROOT / "shared_testing", *sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml"))]
+
+by_name = pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
+
+
+@by_name
+def test_a_distribution_is_complete(project: Path) -> None:
+    """Metadata, words for people, the licence, and the marker that its types are meant to be used."""
+    module = project.name.replace("-", "_")
+    needed = ["README.md", "CHANGELOG.md", "LICENSE", f"src/{module}/__init__.py", f"src/{module}/py.typed", "tests"]
+    assert [name for name in needed if not (project / name).exists()] == []
+
+
+@by_name
+def test_the_name_carries_the_prefix(project: Path) -> None:
+    """The bare names belong to strangers on the public index."""
+    declared = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+    assert declared["name"] == f"asyncworks-{project.name.replace('_', '-')}"
+
+
+@by_name
+def test_the_changelog_has_a_section_for_the_version(project: Path) -> None:
+    """Nothing is released that its users cannot read about."""
+    version = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"## {version}\n" in (project / "CHANGELOG.md").read_text("utf-8")
+
+
+@by_name
+def test_a_pyproject_holds_nothing_that_is_shared(project: Path) -> None:
+    """The environments come from the root by the collector: a package carries two lines for it."""
+    text = (project / "pyproject.toml").read_text("utf-8")
+    tools = tomllib.loads(text)["tool"]
+    assert set(tools) == {"hatch"}
+    assert set(tools["hatch"]) == {"build", "env"}
+    assert "envs" not in tools["hatch"]
+
+
+@by_name
+def test_sources_and_tests_mirror_each_other(project: Path) -> None:
+    """Who reads a file knows where its tests are, and the other way round."""
+    sources = {file.stem.strip("_") for file in (project / "src").rglob("*.py")}
+    stray = [
+        file.name
+        for file in (project / "tests").glob("test_*.py")
+        if not any(file.stem.removeprefix("test_").startswith(name) for name in sources)
+    ]
+    allowed = {"test_plugin.py", "test_api_command.py"}
+    assert set(stray) - allowed == set()

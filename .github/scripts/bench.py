@@ -51,7 +51,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         others = "\n".join(f"{name}: {figure(value)}" for name, value in row["others"].items())
         bars = "\n".join(
-            f"[{'green' if bar['ok'] else 'red'}]{'yes' if bar['ok'] else 'NO '}[/] {bar['name']}: {figure(bar['value'])}"
+            f"{'[green]yes[/]' if bar['ok'] else '[red]NO [/]'} {bar['name']}: {figure(bar['value'])}"
             for bar in row["bars"]
         )
         table.add_row(row["work"], row["figure"], figure(row["ours"]), others, bars)

@@ -59,6 +59,21 @@ async def test_a_delay_lets_the_request_go_on(users: FakeUsers, virtual_clock: V
     assert virtual_clock.now == 30
 
 
+async def test_a_delay_is_for_each_of_its_requests(users: FakeUsers, virtual_clock: VirtualClock) -> None:
+    """Three delayed requests wait once each, and take the steps behind the delay with them."""
+    users.add("Alice")
+    users.on(GET_USER).delay(10, times=3).reply(503)
+    assert [await status_of(users) for _ in range(4)] == [503, 200, 200, 200]
+    assert virtual_clock.now == 30
+
+
+async def test_the_fake_can_answer_first(users: FakeUsers) -> None:
+    """What goes wrong may go wrong with the third request."""
+    users.add("Alice")
+    users.on(GET_USER).answer(times=2).reply(500)
+    assert [await status_of(users) for _ in range(4)] == [200, 200, 500, 200]
+
+
 async def test_a_reset_is_a_connection_error(users: FakeUsers) -> None:
     """aiohttp's client tries an idempotent request twice, so two resets are one failed call."""
     users.on(GET_USER).fault("reset", times=2)

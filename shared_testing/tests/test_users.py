@@ -130,6 +130,19 @@ async def test_requests_and_their_peak_are_counted(users: FakeUsers, session: ai
     assert (users.peak, users.in_flight, users.connections) == (3, 0, 3)
 
 
+async def test_a_test_can_wait_for_a_request(users: FakeUsers, session: aiohttp.ClientSession) -> None:
+    """`await users.received(2)` returns with the second arrival, though neither is answered."""
+    users.on(GET_USER).fault("stall", times=2)
+    asking = [asyncio.ensure_future(ask(session, "/users/1"))]
+    await users.received(1)
+    asking.append(asyncio.ensure_future(ask(session, "/users/1")))
+    await users.received(2)
+    assert len(users.requests) == 2
+    for request in asking:
+        request.cancel()
+    await asyncio.wait(asking)
+
+
 def test_ids_are_unique() -> None:
     """Adding the same id twice is a mistake in the test."""
     fake = FakeUsers()

@@ -25,14 +25,16 @@ WEATHER = ["--latency", "0.004", "--throttled", "0.02", "--broken", "0.02", "--r
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="hatch run demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="hatch run demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=3000, help="how many users the API has (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("out/users.jsonl"), help="default: %(default)s")
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with fake_api(options.users) as url:
         summary = export(url, options.out, options.users)
-    if summary["status"] != "complete":
+    if summary["code"]:
         print(f"demo: {summary['message']}", file=sys.stderr)
         return 1
     ids = [json.loads(line)["id"] for line in options.out.read_text(encoding="utf-8").splitlines()]

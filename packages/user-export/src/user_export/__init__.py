@@ -1,8 +1,4 @@
-"""Export the users of an API to a file of JSON lines.
-
-The composition root: it joins the client, the task queue, the queue processor and the file handler, and
-holds no mechanism of its own.
-"""
+"""Export the users of an API to a file of JSON lines: joins the four services, and holds no mechanism of its own."""
 
 from user_export.checkpoint import Checkpoint, NotAnExport, find_checkpoint
 from user_export.export import Exporter, ExportFailed, Summary

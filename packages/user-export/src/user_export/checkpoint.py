@@ -1,20 +1,14 @@
 """Where an interrupted export stopped.
 
-Users are written in the order of their ids, so the file itself is the checkpoint: its last whole line.
-A process that was killed while it appended may have left one torn line behind it.
+Users are written in the order of their ids, so the file is its own checkpoint: its last whole line.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from file_handler import AsyncFileHandler
+from file_handler import AsyncFileHandler
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +24,9 @@ class NotAnExport(Exception):
 
 
 async def find_checkpoint(files: AsyncFileHandler, out: Path) -> Checkpoint:
-    """Read `out`, drop a torn last line from it, and return where to go on.
+    """Read `out`, drop the line that a killed export left torn at its end, and return where to go on.
 
-    Takes memory for two lines, however many there are. A file that does not exist is an empty one.
-    Raises NotAnExport when the last lines are no users, and leaves the file as it is then.
+    Takes memory for two lines. A missing file is an empty one; NotAnExport leaves the file as it is.
     """
     count, before, last = 0, "", ""
     try:
@@ -41,24 +34,26 @@ async def find_checkpoint(files: AsyncFileHandler, out: Path) -> Checkpoint:
             count, before, last = count + 1, last, line
     except FileNotFoundError:
         return Checkpoint()
-    if not count:
-        return Checkpoint()
-    if (last_id := _user_id(last)) is not None:
+    last_id = _user_id(last) if count else 0
+    if last_id is not None:
         return Checkpoint(last_id, count)
     last_id = _user_id(before) if count > 1 else 0
-    if last_id is None:
-        raise NotAnExport(f"{out} does not end with an exported user; move it away, or give another --out")
+    if last_id is None or not _is_torn(last):
+        raise NotAnExport(f"{out} does not end with an exported user; move it away, or choose another --out")
     await files.write_stream(out, _first(files, out, count - 1))
     return Checkpoint(last_id, count - 1)
 
 
 def _user_id(line: str) -> int | None:
     try:
-        user = json.loads(line)
-    except ValueError:
+        number = json.loads(line)["id"]
+    except (ValueError, KeyError, TypeError):
         return None
-    number = user.get("id") if isinstance(user, dict) else None
-    return number if isinstance(number, int) else None
+    return number if type(number) is int else None
+
+
+def _is_torn(line: str) -> bool:
+    return line.startswith("{") and not line.endswith("}")
 
 
 async def _first(files: AsyncFileHandler, path: Path, count: int) -> AsyncIterator[str]:

@@ -1,10 +1,4 @@
-"""The command line: options in, an exit code out.
-
-0 the file holds every user · 1 it stopped, and can be resumed · 2 the options are wrong ·
-130 or 143 it was stopped by Ctrl-C or SIGTERM, and can be resumed.
-"""
-
-from __future__ import annotations
+"""The command line: options in, an exit code out."""
 
 import argparse
 import asyncio
@@ -13,96 +7,77 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from file_handler import AsyncFileHandler
+from file_handler import AsyncFileHandler, FileHandlerError
 from user_client import AuthenticatedAPIClient, UserAPIClient, UserAPIError
-
 from user_export.checkpoint import Checkpoint, NotAnExport, find_checkpoint
 from user_export.export import Exporter, ExportFailed, Summary
 from user_export.lock import AlreadyRunning, only_writer
 from user_export.progress import progress_bar
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-PASSWORD = "USER_EXPORT_PASSWORD"  # noqa: S105 - the name of the variable, not a password
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an export ended: the exit code, what there is to say, and the figures."""
-
-    code: int
-    status: str
-    message: str
-    summary: Summary
+PASSWORD = "USER_EXPORT_PASSWORD"  # noqa: S105 - the variable's name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    options = _parser().parse_args(arguments)
-    if problem := _problem(options):
-        _parser().error(problem)
-    started = time.monotonic()
-    outcome = asyncio.run(_export(options))
+    """Run the command; return 0 (complete), 1 (failed), 2 (wrong options) or 128 + the signal that stopped it."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
-        _report(outcome, options, time.monotonic() - started)
-        sys.stdout.flush()
+        client = _client(options)
+    except ValueError as error:
+        parser.error(str(error))
+    started = time.monotonic()
+    summary = Summary()
+    code, message = asyncio.run(_until_signalled(options, client, summary))
+    try:
+        _report(options, code, message, summary, time.monotonic() - started)
     except BrokenPipeError:
         # The reader has left; python would complain once more when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return outcome.code
+    return code
 
 
-async def _export(options: argparse.Namespace) -> Outcome:
-    stopped: list[signal.Signals] = []
-    task = asyncio.create_task(_run(options))
+async def _until_signalled(options: argparse.Namespace, client: UserAPIClient, summary: Summary) -> tuple[int, str]:
+    received: list[signal.Signals] = []
+    task = asyncio.create_task(_export(options, client, summary))
 
-    def stop(received: signal.Signals) -> None:
-        stopped.append(received)
+    def stop(signalled: signal.Signals) -> None:
+        received.append(signalled)
         task.cancel()
 
-    loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop, each)
+        asyncio.get_running_loop().add_signal_handler(each, stop, each)
+    reason, code = "", 1
     try:
-        return await task
+        await task
     except asyncio.CancelledError:
-        if not stopped:
+        if not received:
             raise
-        async with AsyncFileHandler() as files:
-            kept = await find_checkpoint(files, options.out)
-        message = f"stopped by {stopped[0].name}; {kept.count} users are in {options.out}, go on with --resume"
-        return Outcome(128 + stopped[0], "stopped", message, Summary(written=kept.count))
-
-
-async def _run(options: argparse.Namespace) -> Outcome:
-    summary = Summary()
-    try:
-        with only_writer(options.out):
-            await _run_alone(options, summary)
+        reason, code = f"stopped by {received[0].name}", 128 + received[0]
     except (AlreadyRunning, NotAnExport) as error:
-        return Outcome(1, "refused", str(error), summary)
-    except (ExportFailed, UserAPIError, OSError) as error:
-        kept = f"{summary.total} users are in {options.out}, go on with --resume"
-        return Outcome(1, "failed", f"{error}; {kept}", summary)
-    return Outcome(0, "complete", f"{summary.total} users are in {options.out}", summary)
+        return 1, str(error)
+    except (ExportFailed, UserAPIError, FileHandlerError, OSError) as error:
+        reason = str(error)
+    if not reason:
+        return 0, f"{summary.total} users are in {options.out}"
+    return code, f"{reason}; {summary.total} users are in {options.out}, go on with --resume"
 
 
-async def _run_alone(options: argparse.Namespace, summary: Summary) -> None:
+async def _export(options: argparse.Namespace, client: UserAPIClient, summary: Summary) -> None:
     async with AsyncExitStack() as stack:
+        stack.enter_context(only_writer(options.out))
         files = await stack.enter_async_context(AsyncFileHandler())
-        client = await stack.enter_async_context(_client(options))
+        await stack.enter_async_context(client)
         if isinstance(client, AuthenticatedAPIClient):
             await client.authenticate(options.user, os.environ[PASSWORD])
+        start = Checkpoint()
         if options.resume:
             start = await find_checkpoint(files, options.out)
         else:
-            start = Checkpoint()
             await files.write_lines(options.out, [])
         on_progress = stack.enter_context(progress_bar(quiet=options.quiet, expected=options.expect))
         exporter = Exporter(client, files, options.out, options.concurrency, options.page_size, on_progress)
@@ -110,33 +85,28 @@ async def _run_alone(options: argparse.Namespace, summary: Summary) -> None:
 
 
 def _client(options: argparse.Namespace) -> UserAPIClient:
-    kind = UserAPIClient if options.user is None else AuthenticatedAPIClient
-    return kind(options.base_url, timeout=options.timeout, max_concurrent=options.concurrency)
-
-
-def _report(outcome: Outcome, options: argparse.Namespace, seconds: float) -> None:
-    if options.json:
-        figures = {**asdict(outcome.summary), "total": outcome.summary.total, "seconds": round(seconds, 3)}
-        print(json.dumps({"status": outcome.status, "out": str(options.out), "message": outcome.message, **figures}))
-    elif outcome.code:
-        print(f"user-export: {outcome.message}", file=sys.stderr)
-    elif not options.quiet:
-        rate = outcome.summary.written / seconds
-        print(f"{outcome.message} ({outcome.summary.written} now, {seconds:.1f} s, {rate:.0f} users/s)")
-
-
-def _problem(options: argparse.Namespace) -> str | None:
-    if options.concurrency < 1 or options.page_size < 1 or options.timeout <= 0:
-        return "--concurrency, --page-size and --timeout must be above 0"
-    if options.out.is_dir():
-        return f"--out {options.out} is a folder; give the name of a file"
-    if not options.out.absolute().parent.is_dir():
-        return f"--out {options.out}: there is no folder {options.out.absolute().parent}; make it first"
-    if options.out.exists() and not (options.resume or options.overwrite):
-        return f"--out {options.out} exists; --resume goes on with it, --overwrite starts anew"
+    """The client of these options; ValueError for options that cannot be meant."""
+    out: Path = options.out
+    if options.page_size < 1:
+        raise ValueError("--page-size must be above 0")
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise ValueError(f"--out {out}: give the name of a file in a folder that exists")
+    if out.exists() and not (options.resume or options.overwrite):
+        raise ValueError(f"--out {out} exists: --resume goes on with it, --overwrite starts anew")
     if options.user is not None and PASSWORD not in os.environ:
-        return f"--user {options.user} needs a password in the environment variable {PASSWORD}"
-    return None
+        raise ValueError(f"--user {options.user} needs a password in the environment variable {PASSWORD}")
+    kind = UserAPIClient if options.user is None else AuthenticatedAPIClient
+    return kind(options.base_url, options.timeout, max_concurrent=options.concurrency)
+
+
+def _report(options: argparse.Namespace, code: int, message: str, summary: Summary, seconds: float) -> None:
+    if options.json:
+        figures = {**asdict(summary), "total": summary.total, "seconds": round(seconds, 3)}
+        print(json.dumps({"code": code, "message": message, "out": str(options.out), **figures}), flush=True)
+    elif code:
+        print(f"user-export: {message}", file=sys.stderr)
+    elif not options.quiet:
+        print(f"{message} ({summary.written / seconds:.0f} users/s, {summary.retries} retries)", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,16 +115,16 @@ def _parser() -> argparse.ArgumentParser:
         description="Export all users of an API to a file, one JSON object per line, in the order of their ids.",
         epilog="Interrupted? The file is a gap-free beginning: run the same command with --resume.",
     )
-    parser.add_argument("--base-url", required=True, metavar="URL", help="where the user API is, e.g. http://localhost:8080")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the file to write, e.g. users.jsonl")
-    again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="go on after the last user in FILE")
-    again.add_argument("--overwrite", action="store_true", help="start anew, though FILE exists")
-    parser.add_argument("--concurrency", type=int, default=10, metavar="N", help="records fetched at once (%(default)s)")
-    parser.add_argument("--page-size", type=int, default=100, metavar="N", help="users listed at once (%(default)s)")
-    parser.add_argument("--timeout", type=float, default=30, metavar="S", help="seconds a record may take, retries included (%(default)s)")
-    parser.add_argument("--user", metavar="NAME", help=f"log in as NAME, with the password in ${PASSWORD}")
-    parser.add_argument("--expect", type=int, metavar="N", help="how many users there are, for the progress bar")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar and no summary")
-    parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    add = parser.add_argument
+    add("--base-url", required=True, metavar="URL", help="where the user API is, e.g. http://localhost:8080")
+    add("--out", required=True, type=Path, metavar="FILE", help="the file to write, e.g. users.jsonl")
+    add("--resume", action="store_true", help="go on after the last user in FILE")
+    add("--overwrite", action="store_true", help="start anew, though FILE exists")
+    add("--concurrency", type=int, default=10, metavar="N", help="records fetched at once (%(default)s)")
+    add("--page-size", type=int, default=100, metavar="N", help="users listed at once (%(default)s)")
+    add("--timeout", type=float, default=30, metavar="S", help="seconds a request may take, with retries (%(default)s)")
+    add("--user", metavar="NAME", help=f"log in as NAME, with the password in ${PASSWORD}")
+    add("--expect", type=int, metavar="N", help="how many users there are, for the progress bar")
+    add("--quiet", action="store_true", help="no progress bar and no summary")
+    add("--json", action="store_true", help="print the summary as one JSON object")
     return parser

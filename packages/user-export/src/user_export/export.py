@@ -1,43 +1,33 @@
-"""The export itself: pages -> full records, a few at a time -> batches of lines -> the file.
+"""Pages -> full records, a few at a time -> batches of lines -> the file.
 
-Order is kept from end to end, so at every moment the file is a gap-free beginning of the whole, and
-an interrupted export can go on after its last line.
+Order is kept from end to end: the file always is a gap-free beginning of the whole, and can be resumed.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from queue_processor import QueueProcessor
-from task_queue import AsyncTaskQueue
-from user_client import UserNotFound
+from file_handler import AsyncFileHandler
+from queue_processor import ItemFailed, QueueProcessor
+from task_queue import AsyncTaskQueue, TaskResult
+from user_client import User, UserAPIClient, UserNotFound
+from user_export.checkpoint import Checkpoint
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
-
-    from file_handler import AsyncFileHandler
-    from task_queue import TaskResult
-    from user_client import User, UserAPIClient
-
-    from user_export.checkpoint import Checkpoint
-
+# Lines that are written at once: one fsync for a hundred users.
 BATCH = 100
-"""Lines that are written at once: one fsync for a hundred users."""
 
 
 @dataclass(slots=True)
 class Summary:
-    """What an export has done so far. What it counts as written is in the file."""
+    """What an export has done so far; what it counts as written is in the file."""
 
-    resumed: int = 0
-    """Users that were in the file before."""
+    resumed: int = 0  # were in the file before
     written: int = 0
-    gone: int = 0
-    """Users that were deleted between being listed and being fetched."""
+    gone: int = 0  # deleted between being listed and being fetched
+    retries: int = 0
 
     @property
     def total(self) -> int:
@@ -50,10 +40,9 @@ class ExportFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """Exports all users of `client` to the file `out`.
+    """Exports all users of `client` to `out`, fetching `concurrency` records at once.
 
-    `concurrency`: how many records are fetched at once; `on_progress` is called with the summary
-    after each batch that was written.
+    `on_progress` is called with the summary after each batch that was written.
     """
 
     client: UserAPIClient
@@ -64,10 +53,10 @@ class Exporter:
     on_progress: Callable[[Summary], object] = lambda _: None
 
     async def run(self, start: Checkpoint, summary: Summary) -> None:
-        """Append every user after `start`, and keep `summary` up to date.
+        """Append every user after `start`, keeping `summary` up to date.
 
-        Raises ExportFailed, with its cause, when a user cannot be fetched or a batch not be written.
-        When it is cancelled, the batches that were handed over are still written.
+        Raises ExportFailed, with its cause, when a user cannot be fetched or a batch not be written. Wherever
+        it fails or is cancelled, whole batches are in the file, in order.
         """
         summary.resumed = start.count
 
@@ -76,36 +65,40 @@ class Exporter:
             summary.written += len(lines)
             self.on_progress(summary)
 
-        # One consumer: batches are written in order, while the next records are being fetched.
-        async with QueueProcessor(write, consumers=1, maxsize=8, on_failure="raise") as sink:
-            await self._fill(sink.put, start, summary)
+        try:
+            # One consumer: batches are written in order, while the next records are being fetched.
+            async with QueueProcessor(write, maxsize=8, attempts=1, on_failure="raise") as sink:
+                async for batch in self._batches(start.last_id, summary):
+                    await sink.put(batch)
+        except ItemFailed as failure:
+            raise ExportFailed(f"{self.out} could not be written: {failure.__cause__}") from failure.__cause__
+        finally:
+            summary.retries = self.client.retries
 
-    async def _fill(
-        self, put: Callable[[list[str]], Awaitable[object]], start: Checkpoint, summary: Summary
-    ) -> None:
+    async def _batches(self, after: int, summary: Summary) -> AsyncIterator[list[str]]:
         batch: list[str] = []
         queue = AsyncTaskQueue(self.concurrency)
-        async with aclosing(queue.stream(self._fetches(start.last_id), in_order=True)) as results:
+        async with aclosing(queue.stream(self._fetches(after), in_order=True)) as results:
             async for result in results:
-                user = self._user_of(result, summary)
-                if user is not None:
+                if (user := _user_of(result)) is None:
+                    summary.gone += 1
+                else:
                     batch.append(json.dumps(user, ensure_ascii=False))
-                if len(batch) >= BATCH:
-                    await put(batch)
+                if len(batch) == BATCH:
+                    yield batch
                     batch = []
         if batch:
-            await put(batch)
+            yield batch
 
     async def _fetches(self, after: int) -> AsyncIterator[tuple[int, Callable[..., Any], tuple[int], dict[str, Any]]]:
-        async with aclosing(self.client.iterate_users(page_size=self.page_size, after=after)) as listed:
-            async for user in listed:
-                yield user["id"], self.client.fetch_user, (user["id"],), {}
+        async for user in self.client.iterate_users(self.page_size, after):
+            yield user["id"], self.client.fetch_user, (user["id"],), {}
 
-    def _user_of(self, result: TaskResult, summary: Summary) -> User | None:
-        if isinstance(result.error, UserNotFound):
-            summary.gone += 1
-            return None
-        if result.error is not None:
-            raise ExportFailed(f"user {result.task_id} could not be fetched: {result.error}") from result.error
-        user: User = result.result
-        return user
+
+def _user_of(result: TaskResult) -> User | None:
+    if isinstance(result.error, UserNotFound):
+        return None
+    if result.error is not None:
+        raise ExportFailed(f"user {result.task_id} could not be fetched: {result.error}") from result.error
+    user: User = result.result
+    return user

@@ -1,34 +1,23 @@
 """What a person sees while it runs: a bar on a terminal, nothing elsewhere."""
 
-from __future__ import annotations
-
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskProgressColumn, TimeElapsedColumn
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from user_export.export import Summary
+from user_export.export import Summary
 
 
 @contextmanager
 def progress_bar(*, quiet: bool, expected: int | None) -> Iterator[Callable[[Summary], object]]:
-    """Yield the callback that moves the bar. The bar goes to stderr, so that stdout stays for the result."""
+    """Yield the callback that moves the bar. It goes to stderr: stdout stays for the result."""
     console = Console(file=sys.stderr)
     if quiet or not console.is_terminal:
         yield lambda _: None
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("exporting users", total=expected)
+    columns = "{task.description}", "{task.completed}", TaskProgressColumn(show_speed=True), TimeElapsedColumn()
+    with Progress(*Progress.get_default_columns()[1:2], *columns, console=console) as bar:
+        task = bar.add_task("users exported", total=expected)
         yield lambda summary: bar.update(task, completed=summary.total)

@@ -1,7 +1,7 @@
 """What a test tells the fake to do, instead of what it would do by itself.
 
-Each endpoint has a queue of steps. A step that gives a reply uses the request up; a delay lets it go
-on to the next step, or to the fake's own answer.
+Each endpoint has a queue of steps, each good for a number of requests. A request takes the first steps up to
+one that decides what becomes of it; a delay decides nothing, so the request goes on to the step behind it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Step:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     fault: Fault | None = None
+    decides: bool = True
 
 
 class Script:
@@ -45,20 +46,24 @@ class Script:
             raise ValueError(f"times={step.times}: a step happens at least once")
         self._steps[endpoint].append(step)
 
-    def take(self, endpoint: Endpoint) -> Step | None:
-        steps = self._steps[endpoint]
-        if not steps:
-            return None
-        step = steps[0]
-        step.times -= 1
-        if not step.times:
-            steps.popleft()
-        return step
+    def take(self, endpoint: Endpoint) -> list[Step]:
+        """What the next request meets; none for the fake's own answer."""
+        taken: list[Step] = []
+        for step in self._steps[endpoint]:
+            step.times -= 1
+            taken.append(step)
+            if step.decides:
+                break
+        self._steps[endpoint] = deque(step for step in self._steps[endpoint] if step.times)
+        return taken
+
+    def clear(self) -> None:
+        self._steps.clear()
 
     def unused(self) -> list[str]:
         """The steps that no request has used, in words."""
         return [
-            f"{endpoint.name}: {step.fault or step.status or f'delay of {step.delay:g} s'} x{step.times}"
+            f"{endpoint.name}: {step.fault or step.status or _quiet_name(step)} x{step.times}"
             for endpoint, steps in self._steps.items()
             for step in steps
         ]
@@ -88,8 +93,13 @@ class ScriptedEndpoint:
         return self
 
     def delay(self, seconds: float, *, times: int = 1) -> ScriptedEndpoint:
-        """Let the next `times` requests wait before they are answered."""
-        self.script.add(self.endpoint, Step(times, delay=seconds))
+        """Let the next `times` requests wait before whatever comes next."""
+        self.script.add(self.endpoint, Step(times, delay=seconds, decides=False))
+        return self
+
+    def answer(self, *, times: int = 1) -> ScriptedEndpoint:
+        """Let the fake answer the next `times` requests by itself, before the steps that follow."""
+        self.script.add(self.endpoint, Step(times))
         return self
 
     def fault(self, name: Fault, *, times: int = 1) -> ScriptedEndpoint:
@@ -110,6 +120,10 @@ def _encode(body: Any) -> tuple[str, bytes]:
     if isinstance(body, str):
         return "text/html; charset=utf-8", body.encode()
     return "application/json", json.dumps(body).encode()
+
+
+def _quiet_name(step: Step) -> str:
+    return "its own answer" if step.decides else f"delay of {step.delay:g} s"
 
 
 async def play(step: Step, request: web.Request) -> web.StreamResponse:

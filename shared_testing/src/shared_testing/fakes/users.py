@@ -68,6 +68,7 @@ class FakeUsers:
         self._users: dict[int, User] = {}
         self._tokens: dict[str, float] = {}
         self._script = Script()
+        self._arrival: asyncio.Future[None] | None = None
         self._port = port
         self._running = AsyncExitStack()
         self._server: asyncio.Server | None = None
@@ -100,6 +101,10 @@ class FakeUsers:
     def remove(self, user_id: int) -> None:
         del self._users[user_id]
 
+    def get(self, user_id: int) -> User:
+        """The full record of a user; KeyError for none."""
+        return self._users[user_id]
+
     def __len__(self) -> int:
         return len(self._users)
 
@@ -110,6 +115,16 @@ class FakeUsers:
     def unused(self) -> list[str]:
         """The scripted steps that no request has used, in words."""
         return self._script.unused()
+
+    def forget_script(self) -> None:
+        """Drop the scripted steps that are still to come."""
+        self._script.clear()
+
+    async def received(self, count: int) -> None:
+        """Return as soon as `count` requests have arrived since the fake was made."""
+        while len(self.requests) < count:
+            self._arrival = self._arrival or asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._arrival)
 
     def expire_tokens(self) -> None:
         """Forget every token that was handed out."""
@@ -160,6 +175,9 @@ class FakeUsers:
 
     async def _watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests.append(SeenRequest(request.method, request.raw_path, request.headers))
+        if self._arrival is not None:
+            self._arrival.set_result(None)
+            self._arrival = None
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
@@ -169,7 +187,7 @@ class FakeUsers:
 
     def _scripted(self, endpoint: Endpoint, handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            while (step := self._script.take(endpoint)) is not None:
+            for step in self._script.take(endpoint):
                 await asyncio.sleep(step.delay)
                 if step.status or step.fault:
                     return await play(step, request)
