@@ -113,7 +113,7 @@ async def test_a_full_disk_is_the_error_that_is_raised(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "append_lines", refuse)
-    with pytest.raises(ExportFailed, match="could not be written: .*No space left") as caught:
+    with pytest.raises(ExportFailed, match=r"could not be written: .*No space left") as caught:
         await export(exporter)
     assert isinstance(caught.value.__cause__, OSError)
     assert len(users.requests) < 2000

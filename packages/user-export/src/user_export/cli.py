@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from file_handler import AsyncFileHandler, FileHandlerError
-from user_client import AuthenticatedAPIClient, UserAPIClient, UserAPIError
+from user_client import AuthenticatedAPIClient, RetryPolicy, UserAPIClient, UserAPIError
 from user_export.checkpoint import Checkpoint, NotAnExport, find_checkpoint
 from user_export.export import Exporter, ExportFailed, Summary
 from user_export.lock import AlreadyRunning, only_writer
@@ -55,8 +55,6 @@ async def _until_signalled(options: argparse.Namespace, client: UserAPIClient, s
     try:
         await task
     except asyncio.CancelledError:
-        if not received:
-            raise
         reason, code = f"stopped by {received[0].name}", 128 + received[0]
     except (AlreadyRunning, NotAnExport) as error:
         return 1, str(error)
@@ -96,7 +94,9 @@ def _client(options: argparse.Namespace) -> UserAPIClient:
     if options.user is not None and PASSWORD not in os.environ:
         raise ValueError(f"--user {options.user} needs a password in the environment variable {PASSWORD}")
     kind = UserAPIClient if options.user is None else AuthenticatedAPIClient
-    return kind(options.base_url, options.timeout, max_concurrent=options.concurrency)
+    # An export would rather wait than stop: the deadline ends the tries, and the retry budget protects the server.
+    patient = RetryPolicy(attempts=20)
+    return kind(options.base_url, options.timeout, max_concurrent=options.concurrency, retry=patient)
 
 
 def _report(options: argparse.Namespace, code: int, message: str, summary: Summary, seconds: float) -> None:
