@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from queue_processor import QueueProcessor
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
@@ -65,3 +67,9 @@ def reap() -> Callable[..., Awaitable[None]]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     return cancel_and_wait
+
+
+@pytest.fixture
+def make() -> type[QueueProcessor[Any, Any]]:
+    """The class under test."""
+    return QueueProcessor

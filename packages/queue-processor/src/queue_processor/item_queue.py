@@ -55,12 +55,12 @@ class ItemQueue(Generic[T]):
         return self.qsize() >= self.maxsize
 
     async def put(self, item: T | None) -> None:
-        """Wait for room and put the item; None says that no more comes, as close() does, and never waits.
+        """Wait for room and put the item; None says that no more comes, and never waits.
 
         Raises QueueClosed after the processor was shut down. Cancelled, it has put nothing.
         """
         if item is None:
-            self.close()
+            self._rounds.signal()
             return
         self._rounds.item()
         await self._channel.put(item)
@@ -68,7 +68,7 @@ class ItemQueue(Generic[T]):
     def put_nowait(self, item: T | None) -> None:
         """As put(), but raises asyncio.QueueFull where that would wait."""
         if item is None:
-            self.close()
+            self._rounds.signal()
             return
         self._rounds.item()
         if self._channel.closed:

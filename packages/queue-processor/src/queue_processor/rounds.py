@@ -66,11 +66,19 @@ class Rounds:
             self._channel.reopen()
 
     def end(self) -> None:
-        """Somebody says that no more comes. Said once more after the round, it says nothing about the next."""
+        """No more comes: the input of a service is closed, any other ends."""
         if self.serving:
             self._channel.close()
-        elif not self._just_over:
-            self._channel.end()
+            return
+        if self._channel.closed and not self.at_work():
+            # Closed by an earlier use; this is said about the next one.
+            self._channel.reopen()
+        self._channel.end()
+
+    def signal(self) -> None:
+        """A None was put: an end, unless the round that it was meant for is over and another has not begun."""
+        if not (self._just_over or self._channel.closed):
+            self.end()
 
     def forget(self) -> None:
         """Start afresh in another event loop: those who were at work in the closed one never come back."""
