@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from user_client import RetryPolicy, UserAPIClient
+from user_client import AuthenticatedAPIClient, RetryPolicy, UserAPIClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,4 +31,13 @@ def exact() -> RetryPolicy:
 @pytest.fixture
 async def client(users: FakeUsers, exact: RetryPolicy) -> AsyncIterator[UserAPIClient]:
     async with UserAPIClient(users.url, retry=exact) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def member(users: FakeUsers, exact: RetryPolicy) -> AsyncIterator[AuthenticatedAPIClient]:
+    """A client that may log in to a server which insists on it."""
+    users.require_login = True
+    users.populate(60)
+    async with AuthenticatedAPIClient(users.url, retry=exact) as opened:
         yield opened

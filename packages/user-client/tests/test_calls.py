@@ -9,8 +9,8 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from shared_testing.contracts.user_api import GET_USER, LIST_USERS, LOGIN, SEARCH_USERS
 
+from shared_testing.contracts.user_api import GET_USER, LIST_USERS, LOGIN, SEARCH_USERS
 from user_client import (
     AuthenticatedAPIClient,
     ConnectionFailed,
@@ -184,7 +184,7 @@ async def test_the_deadline_includes_the_tries_and_the_waits(
     """A call with retries takes no longer than timeout, and tells what it met on the way (C17)."""
     users.on(GET_USER).delay(2).reply(503, {"error": "warming up"}).fault("stall")
     async with UserAPIClient(users.url, timeout=5, retry=exact) as client:
-        with pytest.raises(RequestTimedOut, match="in 2 tries; before that: .*503 Service Unavailable: warming up"):
+        with pytest.raises(RequestTimedOut, match=r"in 2 tries; before that: .*503 Service Unavailable: warming up"):
             await client.fetch_user(1)
     assert virtual_clock.now == pytest.approx(5)
 

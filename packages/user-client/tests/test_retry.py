@@ -96,7 +96,9 @@ def test_nonsense_in_retry_after_never_raises(text: str) -> None:
     assert wait is None or wait >= 0
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1", "nan", "inf", "1e3", "\u0663", "Wed, 99 Foo 2026 25:61:00 GMT", "0x10"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-1", "nan", "inf", "1e3", "\u0663", "Wed, 99 Foo 2026 25:61:00 GMT", "0x10"]
+)
 def test_what_is_no_wait_is_no_wait(text: str) -> None:
     """Only digits and dates count: float() would take nan and inf as well."""
     assert read_retry_after(text, None) is None

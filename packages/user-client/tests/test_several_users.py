@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+
 from shared_testing.contracts.user_api import GET_USER
 from shared_testing.fakes.weather import Weather
-
 from user_client import (
     ClientClosed,
     RequestTimedOut,
@@ -46,7 +46,7 @@ async def test_no_ids_are_no_users(users: FakeUsers, client: UserAPIClient) -> N
 async def test_an_id_that_occurs_again_is_fetched_once(users: FakeUsers, client: UserAPIClient) -> None:
     """Thirty equal ids are one request; each place has a dict of its own (C14)."""
     alice = users.add()
-    found = await client.fetch_multiple_users([1] * 29 + ["1"])  # type: ignore[list-item]
+    found = await client.fetch_multiple_users([1] * 29 + ["1"])
     assert found == [alice] * 30
     assert len(users.requests) == 1
     found[0]["name"] = "changed"
@@ -57,7 +57,9 @@ async def test_one_failure_does_not_lose_the_others(users: FakeUsers, client: Us
     """All are tried, and the error holds what arrived and why the rest did not (C3)."""
     users.populate(5)
     users.remove(3)
-    with pytest.raises(SomeUsersFailed, match=r"2 of 6 users .*3: UserNotFound: GET /users/3 was answered by 404") as caught:
+    with pytest.raises(
+        SomeUsersFailed, match=r"2 of 6 users .*3: UserNotFound: GET /users/3 was answered by 404"
+    ) as caught:
         await client.fetch_multiple_users([1, 2, 3, 4, 5, "x"])
     assert isinstance(caught.value, aiohttp.ClientError)
     assert [user["id"] for user in caught.value.users] == [1, 2, 4, 5]
@@ -167,7 +169,7 @@ async def test_a_bug_below_comes_out_as_it_is(users: FakeUsers) -> None:
     """What is no error of the API, say in the caller's session, is neither wrapped nor kept."""
     users.populate(3)
 
-    class Broken(Exception):  # noqa: N818 - a stand-in
+    class Broken(Exception):
         pass
 
     async def explode(*_: Any) -> None:

@@ -1,13 +1,14 @@
 """The open side of a client: one session, the permits to use it, and the end of both.
 
 Nobody has to close a client that was used without ``async with``. The session is held by an async
-generator, and event loops look after those: it is closed when the client is garbage, or when the loop
-shuts down (``asyncio.run`` and test runners do ``shutdown_asyncgens``), whichever comes first.
+generator, and event loops look after those: they close one when it is garbage, and all that are left when
+they shut down (``asyncio.run`` and test runners call ``shutdown_asyncgens``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ class Connections:
         self.closing: asyncio.Future[None] = self.loop.create_future()
         self._guard = _close_at_the_end(self.session)
         _start(self._guard)
+        # A reference from outside. Else, when the garbage collector finds us in a cycle, it finds the session in the
+        # same cycle, and calls the __del__ that reports it as unclosed before the loop can close it.
+        weakref.finalize(self, _let_go, self._guard).atexit = False
 
     @property
     def usable(self) -> bool:
@@ -51,6 +55,10 @@ async def _close_at_the_end(session: aiohttp.ClientSession) -> AsyncGenerator[No
         yield
     finally:
         await session.close()
+
+
+def _let_go(guard: AsyncGenerator[None, None]) -> None:
+    """Nothing to do: without its last reference the generator is handed to its loop, from any thread."""
 
 
 def _start(guard: AsyncGenerator[None, None]) -> None:

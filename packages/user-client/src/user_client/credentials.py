@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_LEAST_REDACTED = 8
+
 
 class Secret:
     """A string that no repr, log or traceback shows."""
@@ -26,8 +28,11 @@ class Secret:
         return self._text
 
     def redact(self, text: str) -> str:
-        """`text` without this secret: servers like to quote what they refuse."""
-        return text.replace(self._text, repr(self)) if self._text else text
+        """`text` without this secret: servers like to quote what they refuse.
+
+        Short ones stay: they are found in ordinary words, and the gaps would tell more than they hide.
+        """
+        return text.replace(self._text, repr(self)) if len(self._text) >= _LEAST_REDACTED else text
 
 
 @dataclass(frozen=True, slots=True)

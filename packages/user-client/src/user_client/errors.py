@@ -25,7 +25,6 @@ Errors hold words and numbers, never a response, a request or its headers: aioht
 ``ClientResponseError`` prints the Authorization header in its repr. They can be pickled and copied.
 """
 
-# ruff: noqa: N818 - named after what happened, in the words of the API
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from user_client.bodies import one_line, read_json, read_problem
+from user_client.credentials import Secret
 from user_client.errors import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -32,7 +33,6 @@ from user_client.retry import read_retry_after
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from user_client.credentials import Secret
     from user_client.request import Request
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -160,9 +160,8 @@ def _target(response: aiohttp.ClientResponse, url: str, request: Request) -> str
 
 def _hide(text: str, request: Request, secret: Secret | None) -> str:
     if secret is not None:
-        text = secret.redact(text)
         _, _, token = secret.reveal().partition(" ")
-        text = text.replace(token, repr(secret)) if token else text
+        text = Secret(token).redact(text)
     if request.login is not None:
         text = request.login.password.redact(text)
     return one_line(text)

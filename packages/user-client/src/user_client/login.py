@@ -103,6 +103,7 @@ class Login:
         if flight is None or flight.task.cancelling():
             task = asyncio.create_task(self._fly(credentials, calls, connections, flight), name="user_client login")
             flight = self._flight = _Flight(credentials, connections, task)
+            task.add_done_callback(self._landed)
         flight.waiting += 1
         try:
             # Not shield(): its inner error is reported as lost when the waiter was cancelled.
@@ -113,6 +114,13 @@ class Login:
                 flight.task.cancel()
                 await asyncio.wait((flight.task,))
         _land(flight.task)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            task.exception()  # or asyncio reports it as lost, when nobody waits any more
+        # Its error holds the frames of the login, and these hold us.
+        if self._flight is not None and self._flight.task is task:
+            self._flight = None
 
     async def _fly(
         self, credentials: Credentials, calls: Calls, connections: Connections, before: _Flight | None

@@ -1,0 +1,117 @@
+"""The end of a session that nobody closed."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from user_client import UserAPIClient
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from shared_testing import FakeUsers
+
+    Settle = Callable[[], Awaitable[None]]
+
+
+class _Sessions:
+    """A session_factory that remembers, weakly, what it made."""
+
+    def __init__(self) -> None:
+        self.closed: list[bool] = []
+        self.made: weakref.WeakSet[aiohttp.ClientSession] = weakref.WeakSet()
+
+    def __call__(self, **options: Any) -> aiohttp.ClientSession:
+        session = aiohttp.ClientSession(**options)
+        self.made.add(session)
+        return session
+
+    def open(self) -> int:
+        gc.collect()
+        return sum(not session.closed for session in self.made)
+
+
+async def test_a_client_in_a_cycle_closes_its_session(users: FakeUsers, settle: Settle) -> None:
+    """The garbage collector would otherwise report the session before the loop could close it."""
+    users.add()
+    sessions = _Sessions()
+    client = UserAPIClient(users.url, session_factory=sessions)
+    client.itself = client  # type: ignore[attr-defined]
+    await client.fetch_user(1)
+    assert sessions.open() == 1
+    del client
+    gc.collect()
+    await settle()
+    assert sessions.open() == 0
+
+
+async def test_a_client_collected_in_another_thread_closes_its_session(users: FakeUsers, settle: Settle) -> None:
+    """The closing itself happens in the loop."""
+    users.add()
+    sessions = _Sessions()
+    client = [UserAPIClient(users.url, session_factory=sessions)]
+    await client[0].fetch_user(1)
+    thread = threading.Thread(target=client.clear)
+    thread.start()
+    thread.join()
+    await settle()
+    assert sessions.open() == 0
+
+
+async def test_a_session_that_was_closed_by_others_is_replaced(users: FakeUsers) -> None:
+    """The next call opens another."""
+    users.add()
+    sessions = _Sessions()
+    async with UserAPIClient(users.url, session_factory=sessions) as client:
+        await client.fetch_user(1)
+        for session in list(sessions.made):
+            await session.close()
+        assert (await client.fetch_user(1))["id"] == 1
+
+
+async def test_a_cancelled_close_has_closed(users: FakeUsers) -> None:
+    """Cancelling close() leaves no session open."""
+    users.add()
+    sessions = _Sessions()
+    client = UserAPIClient(users.url, session_factory=sessions)
+    await client.fetch_user(1)
+    closing = asyncio.create_task(client.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    assert sessions.open() == 0
+
+
+async def test_closing_twice_at_once_is_closing(users: FakeUsers) -> None:
+    """Two tasks may close the same client."""
+    users.add()
+    client = UserAPIClient(users.url)
+    await client.fetch_user(1)
+    await asyncio.gather(client.close(), client.close())
+
+
+async def test_leaving_the_block_by_an_error_closes_too(users: FakeUsers) -> None:
+    """async with closes whatever happens in it."""
+    sessions = _Sessions()
+    with pytest.raises(KeyError):
+        async with UserAPIClient(users.url, session_factory=sessions):
+            raise KeyError
+    assert sessions.open() == 0
+
+
+def test_a_loop_closed_without_care_does_not_break_the_next() -> None:
+    """After loop.close() alone the client opens a new session; the old one had no connection to lose."""
+    client = UserAPIClient("http://127.0.0.1:1")
+    first = asyncio.new_event_loop()
+    first.run_until_complete(client.connect())
+    first.run_until_complete(first.shutdown_asyncgens())
+    first.close()
+    asyncio.run(client.connect())
+    asyncio.run(client.close())
