@@ -196,7 +196,7 @@ async def test_a_handler_that_is_not_async_is_named_at_its_first_call() -> None:
 async def test_a_lambda_that_returns_a_coroutine_is_a_handler(tasks: TaskBuilders) -> None:
     """What counts is that the result can be awaited; an error of the call itself is the item's."""
     work = tasks.slow(0, "done")
-    processor = QueueProcessor(lambda item: work(1 // item), backoff=Backoff(first=0))
+    processor: QueueProcessor[int, Any] = QueueProcessor(lambda item: work(1 // item), backoff=Backoff(first=0))
     assert await processor.process_all([0, 1]) == ["done"]
     assert processor.dead_letters[0].reason.startswith("ZeroDivisionError")
 

@@ -38,7 +38,7 @@ async def test_a_dead_letter_does_not_keep_the_handlers_locals_alive() -> None:
         big = Big()
         held.append(weakref.ref(big))
         try:
-            raise KeyError(item)
+            dict[int, int]()[item]
         except KeyError as cause:
             raise ExceptionGroup("both", [ValueError(item)]) from cause
 

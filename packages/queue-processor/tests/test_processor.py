@@ -188,7 +188,7 @@ async def test_an_item_whose_consumer_is_cancelled_goes_to_one_that_waits(
     for _ in range(5):
         await asyncio.sleep(0)
     assert book.running == 1
-    assert not (first.done() or second.done())
+    assert (first.done(), second.done()) == (False, False)
     first.cancel()
     await second
     assert (book.started["x"], book.done["x"]) == (2, 1)
@@ -281,7 +281,7 @@ async def test_wherever_a_producer_is_cancelled_what_it_read_is_processed(
 ) -> None:
     """Cancelled after any number of turns, a producer has read an item and put it, or has not read it."""
     for count in range(30):
-        book, read = ledger(), []
+        book, read = ledger(), list[int]()
 
         def items(read: list[int] = read) -> Any:
             for number in range(8):

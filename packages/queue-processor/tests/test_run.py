@@ -85,7 +85,7 @@ async def test_wherever_the_call_is_cancelled_every_item_is_accounted_for(
     for count in range(60):
         book = ledger(steps=2, fail={3, 7})
         processor = QueueProcessor(book, consumers=3, maxsize=2, attempts=2, backoff=Backoff(first=0))
-        read = []
+        read: list[int] = []
 
         def items(read: list[int] = read) -> Iterator[int]:
             for number in range(12):

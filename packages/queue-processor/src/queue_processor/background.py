@@ -96,7 +96,7 @@ class BackgroundProcessor(Generic[T, R]):
         handles = [Handle[R](item, context, self._cancel_one) for item in items]
         self._adopt(loop)
         if not self._batch.outstanding:
-            self._batch = Batch()
+            self._begin_batch()
         for handle in handles:
             self._batch.started_one()
             self._waiting.append(handle)
@@ -120,8 +120,7 @@ class BackgroundProcessor(Generic[T, R]):
                 failures += await batch.finished()
                 started += batch.started
         except asyncio.CancelledError:
-            self._batch.failures[:0] = failures
-            self._report_unheard()
+            self._not_told(failures, batch)
             raise
         if failures:
             raise BaseExceptionGroup(
@@ -202,6 +201,20 @@ class BackgroundProcessor(Generic[T, R]):
     def _settle(self, handle: Handle[R], **outcome: Any) -> None:
         handle.settle(**outcome)
         self._batch.settled_one()
+
+    def _begin_batch(self) -> None:
+        earlier, self._batch = self._batch, Batch()
+        if self._entered:
+            # Leaving the block raises all of them; without a block they have been reported, and would pile up.
+            self._batch.follow(earlier)
+
+    def _not_told(self, failures: list[Failure], batch: Batch[R] | None) -> None:
+        """A wait was cancelled: what it would have raised is left to the next one."""
+        if batch is not None and batch is not self._batch and not batch.awaited:
+            failures += batch.failures
+            batch.failures = []
+        self._batch.failures[:0] = failures
+        self._report_unheard()
 
     def _report_unheard(self) -> None:
         """If nobody waits who would be told, say it where asyncio says such things."""

@@ -36,6 +36,12 @@ class Batch(Generic[R]):
         """Whether somebody waits who will be told of failures."""
         return self._readers > 0
 
+    def follow(self, earlier: Batch[R]) -> None:
+        """Take over the failures of an earlier batch, unless somebody is just about to be told of them."""
+        if earlier.failures and not earlier.awaited:
+            self.failures = earlier.failures
+            self.started = earlier.started
+
     def started_one(self) -> None:
         self.started += 1
         self.outstanding += 1

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 class Crew:
     """Started together; when one fails, the others are cancelled, and join() raises the error."""
 
-    def __init__(self, consumers: Sequence[Consumer[Any, Any]], on_break: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        consumers: Sequence[Consumer[Any, Any]],
+        on_break: Callable[[BaseException], None],
+        on_left: Callable[[Consumer[Any, Any]], None] | None = None,
+    ) -> None:
         self.broken: BaseException | None = None
         """Why the crew ended before its work did."""
         self._consumers = consumers
         self._on_break = on_break
+        self._on_left = on_left
         self._tasks: list[asyncio.Task[None]] = []
-        self._consuming: set[asyncio.Task[None]] = set()
+        self._consuming: dict[asyncio.Task[None], Consumer[Any, Any]] = {}
         self._winding_down = False
 
     def start(
@@ -35,7 +41,8 @@ class Crew:
         feeder: Coroutine[Any, Any, None] | None = None,
     ) -> None:
         for number, consumer in enumerate(self._consumers, start=1):
-            self._consuming.add(self._start(serve(consumer), f"queue-processor consumer {number}"))
+            task = self._start(serve(consumer), f"queue-processor consumer {number}")
+            self._consuming[task] = consumer
         if feeder is not None:
             self._start(feeder, "queue-processor feeder")
 
@@ -66,10 +73,13 @@ class Crew:
         return task
 
     def _left(self, task: asyncio.Task[None]) -> None:
+        consumer = self._consuming.get(task)
+        if consumer is not None and self._on_left is not None:
+            self._on_left(consumer)
         error = None if task.cancelled() else task.exception()
         if task.cancelled() and not self._winding_down:
-            self._consuming.discard(task)
-            if self._consuming and task in self._tasks[: len(self._consumers)]:
+            self._consuming.pop(task, None)
+            if consumer is not None and self._consuming:
                 return  # the others have its item now, or have already seen the end
             error = ConsumersGone("the processor's own tasks were cancelled by somebody else before they were done")
         if error is not None and self.broken is None:

@@ -3,7 +3,6 @@
 Everything that this package raises on its own account is a QueueProcessorError.
 """
 
-# ruff: noqa: N818 - each name says what happened; "Error" at its end would say nothing more
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

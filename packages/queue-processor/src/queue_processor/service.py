@@ -25,7 +25,6 @@ def start(place: Workplace[T, R], work: Work[T, R], consumers: int) -> None:
     place.rounds.serving = True
 
     async def serve(consumer: Consumer[Any, Any]) -> None:
-        place.roster.add(consumer)
         try:
             await consumer.run()
         except Exception as error:
@@ -35,7 +34,11 @@ def start(place: Workplace[T, R], work: Work[T, R], consumers: int) -> None:
         finally:
             place.roster.remove(consumer)
 
-    place.crew = Crew([Consumer(place.channel, work, place.gate) for _ in range(consumers)], place.fail)
+    crew = [Consumer(place.channel, work, place.gate) for _ in range(consumers)]
+    for consumer in crew:
+        # Now, not when its task begins: a shutdown before that has to wait for it too.
+        place.roster.add(consumer)
+    place.crew = Crew(crew, place.fail, on_left=place.roster.remove)
     place.crew.start(serve)
 
 
