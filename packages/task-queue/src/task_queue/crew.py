@@ -21,13 +21,16 @@ _NOTED: Final = 10
 
 
 class Crew:
-    """`on_left` is called when a member has ended, `on_change` when the run has nothing more to do or was stopped."""
+    """`on_left` is called when a member has ended, `on_end` when the last has, `on_halt` when the run is stopped."""
 
-    def __init__(self, on_left: Callable[[], object], on_change: Callable[[], object]) -> None:
+    def __init__(
+        self, on_left: Callable[[], object], on_halt: Callable[[], object], on_end: Callable[[], object]
+    ) -> None:
         self.stopping = False
         """Nothing more is to be started, and who is at work has been cancelled."""
         self._on_left = on_left
-        self._on_change = on_change
+        self._on_halt = on_halt
+        self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         # Each member starts from the caller's context variables, and changes only its own copy.
         self._context = contextvars.copy_context()
@@ -59,7 +62,7 @@ class Crew:
         A cancellation that comes meanwhile is passed on to them once more, and raised at the end.
         """
         cancelled: asyncio.CancelledError | None = None
-        if self._members:
+        if self._members and not self.stopping:  # A second cancellation would interrupt their clean-up.
             self._halt()
         while self._members:
             try:
@@ -68,7 +71,7 @@ class Crew:
                 cancelled = error
                 self._halt()
         # These are methods of the run that owns this crew: the two would keep each other until a collection.
-        self._on_left = self._on_change = _nothing
+        self._on_left = self._on_halt = self._on_end = _nothing
         if cancelled is not None:
             raise cancelled
 
@@ -81,7 +84,8 @@ class Crew:
             self._failure = error
         else:
             self.note(shortened(error))
-        self._halt()
+        if not self.stopping:
+            self._halt()
 
     def note(self, text: str) -> None:
         """Let the error that ends the run tell of another."""
@@ -106,10 +110,10 @@ class Crew:
         for task in self._members:
             if task is not me:
                 task.cancel()
+        self._on_halt()
         self._ring()
 
     def _ring(self) -> None:
-        self._on_change()
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
@@ -129,6 +133,7 @@ class Crew:
         self._members.discard(task)
         self._on_left()
         if not self._members:
+            self._on_end()
             self._ring()
 
 

@@ -23,6 +23,9 @@ class Outlet(Protocol):
     def wake(self) -> None:
         """Nothing more may come: let whoever waits for a result look again."""
 
+    def close(self) -> None:
+        """The run is being stopped: what comes from now on is for the record only."""
+
 
 class Kept:
     """All results, in the order in which the tasks ended."""
@@ -33,6 +36,9 @@ class Kept:
 
     def wake(self) -> None:
         """Nobody waits for a single result here."""
+
+    def close(self) -> None:
+        """This is the record."""
 
     def as_they_ended(self) -> list[TaskResult]:
         return list(self._results.values())
@@ -67,15 +73,26 @@ class AsCompleted(_Awaited):
     def __init__(self) -> None:
         super().__init__()
         self._ready: list[TaskResult] = []
+        self._end: int | None = None
 
     def put(self, _position: int, result: TaskResult) -> None:
         self._ready.append(result)
         if self._waiting is not None:
             self.wake()
 
+    def close(self) -> None:
+        self._end = len(self._ready)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a result to take."""
+        return bool(self._ready[: self._end])
+
     def take(self) -> Iterable[TaskResult]:
-        """The results that are there."""
-        ready, self._ready = self._ready, []
+        """The results that are there. Others may come while they are handed on."""
+        ready, self._ready = self._ready[: self._end], []
+        if self._end is not None:
+            self._end = 0
         return ready
 
 
@@ -86,14 +103,25 @@ class InOrder(_Awaited):
         super().__init__()
         self._early: dict[int, TaskResult] = {}
         self._next = 0
+        self._end = float("inf")
 
     def put(self, position: int, result: TaskResult) -> None:
         self._early[position] = result
         if self._waiting is not None and position == self._next:
             self.wake()
 
+    def close(self) -> None:
+        self._end = self._next
+        while self._end in self._early:
+            self._end += 1
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a result to take."""
+        return self._next < self._end and self._next in self._early
+
     def take(self) -> Iterable[TaskResult]:
         """The results that are there, up to the first that is not."""
-        while (result := self._early.pop(self._next, None)) is not None:
+        while self.ready:
             self._next += 1
-            yield result
+            yield self._early.pop(self._next - 1)

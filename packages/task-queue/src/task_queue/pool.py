@@ -90,7 +90,7 @@ class Pool:
         self._limit.enter()
         self._loop = asyncio.get_running_loop()
         self._wall = time.time() - self._loop.time()
-        self._crew = Crew(on_left=self._hire, on_change=self._outlet.wake)
+        self._crew = Crew(on_left=self._hire, on_halt=self._close_outlet, on_end=self._outlet.wake)
         if isinstance(self._source, AsyncSource):
             self._crew.start(self._source.feed, "feeder")
         self._hire()
@@ -279,6 +279,10 @@ class Pool:
         none_left = self._exhausted or (self._source.total is not None and self._pulled >= self._source.total)
         if len(self._crew) < self._size and not none_left and not self._crew.stopping:
             self._crew.start(self._work, "worker")
+
+    def _close_outlet(self) -> None:
+        self._outlet.close()
+        self._outlet.wake()
 
     def _exhaust(self) -> None:
         self._exhausted = True

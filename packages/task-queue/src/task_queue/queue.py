@@ -105,6 +105,7 @@ class AsyncTaskQueue:
         """
         kept = Kept()
         pool = self._pool(tasks, kept, unique=True)
+        del tasks  # An error that is raised from here keeps this frame, and should not keep all tasks with it.
         self._latest, self._latest_is_running = kept, True
         try:
             async with pool:
@@ -155,6 +156,8 @@ class AsyncTaskQueue:
                 for result in outlet.take():
                     pool.took()
                     yield result
+                if outlet.ready:
+                    continue
                 if not pool.working:
                     return
                 pool.make_room()

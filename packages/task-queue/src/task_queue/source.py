@@ -70,7 +70,7 @@ class SyncSource:
     def __init__(self, tasks: Iterable[Any], *, unique: bool) -> None:
         self._given = tasks
         self.total: int | None = None
-        self.items = checked(tasks, unique=unique)
+        self.items: Iterator[Task] = checked(tasks, unique=unique)
         if isinstance(tasks, Collection):
             # Checked as a whole: a bad item at its end should not be found after hours.
             whole = list(self.items)
@@ -81,9 +81,10 @@ class SyncSource:
         return self.items if self.total is not None else iter(())
 
     def close(self) -> None:
-        """Run the ``finally`` of a generator that is not used up."""
-        if isinstance(self._given, Generator):
-            self._given.close()
+        """Let go of the tasks; run the ``finally`` of a generator that is not used up."""
+        given, self._given, self.items = self._given, (), iter(())
+        if isinstance(given, Generator):
+            given.close()
 
 
 class AsyncSource:
