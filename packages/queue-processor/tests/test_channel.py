@@ -82,7 +82,7 @@ async def test_closing_wakes_everybody(settle: Callable[[], Awaitable[None]]) ->
     put = asyncio.create_task(full.put(2))
     empty: Channel[int] = Channel(1)
     take = asyncio.create_task(empty.take(Taker()))
-    join = asyncio.create_task(full.join())
+    join = asyncio.create_task(full.settled())
     await settle()
     full.close()
     empty.close()

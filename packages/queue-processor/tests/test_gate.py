@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from queue_processor import Backoff, QueueProcessor
 from queue_processor.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from shared_testing import VirtualClock
 
 
 async def test_a_permit_goes_to_the_next_in_line(settle: Callable[[], Awaitable[None]]) -> None:
@@ -52,3 +55,19 @@ async def test_no_permit_is_lost_wherever_a_cancellation_falls(
         await waiting[1]
         gate.leave()
         assert gate.free == 1
+
+
+async def test_who_waits_for_a_retry_holds_up_no_other_call(virtual_clock: VirtualClock) -> None:
+    """A permit is for handling, not for waiting."""
+    finished = {}
+
+    async def handle(item: str) -> str:
+        if item == "bad" and virtual_clock.now < 0.001:
+            raise ValueError(item)
+        finished[item] = virtual_clock.now
+        return item
+
+    processor = QueueProcessor(handle, consumers=1, backoff=Backoff(first=30))
+    await asyncio.gather(processor.process_all(["bad"]), processor.process_all(["good"]))
+    assert finished["good"] == 0
+    assert finished["bad"] > 0

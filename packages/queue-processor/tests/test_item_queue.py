@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from queue_processor import QueueClosed, QueueProcessor
+from queue_processor import ItemFailed, QueueClosed, QueueProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,3 +85,21 @@ async def test_repr_says_how_it_stands() -> None:
     assert repr(queue) == "<ItemQueue open: 1 of 2 waiting, 1 unfinished>"
     queue.close()
     assert repr(queue) == "<ItemQueue ended: 1 of 2 waiting, 1 unfinished>"
+
+
+async def test_by_hand_a_failure_for_good_reaches_who_joins_and_who_puts(ledger: type[Any]) -> None:
+    """Nobody is left waiting for a consumer that has stopped."""
+    processor = QueueProcessor(ledger(fail={"bad"}), attempts=1, maxsize=2, on_failure="raise")
+    for item in ("bad", "x"):
+        await processor.queue.put(item)
+    others = [asyncio.create_task(processor.queue.join()), asyncio.create_task(processor.queue.put("y"))]
+    await asyncio.sleep(0)
+    results = await asyncio.gather(processor.consumer(), *others, return_exceptions=True)
+    assert isinstance(results[0], ItemFailed)
+    assert isinstance(results[1], ItemFailed)
+
+
+async def test_the_queue_cannot_be_replaced() -> None:
+    """The error says how to bound it."""
+    with pytest.raises(AttributeError, match="maxsize"):
+        QueueProcessor().queue = asyncio.Queue(1)

@@ -261,3 +261,19 @@ async def test_consumers_cancelled_before_they_have_begun_are_not_waited_for(tas
         async with QueueProcessor(tasks.never(), consumers=2):
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
+
+
+async def test_join_does_not_wait_for_what_a_shutdown_has_left(
+    tasks: TaskBuilders, settle: Callable[[], Awaitable[None]]
+) -> None:
+    """Who joins learns what will not be done, whether they waited before or ask after it."""
+    async with QueueProcessor(tasks.never()) as processor:
+        for item in "ab":
+            await processor.put(item)
+        joins = [asyncio.create_task(join()) for join in (processor.join, processor.queue.join)]
+        await settle()
+        await processor.shutdown(drain=0, grace=0)
+        for join in (*joins, processor.join()):
+            with pytest.raises(UnfinishedWork) as left:
+                await join
+            assert left.value.items == ["a", "b"]

@@ -152,13 +152,8 @@ class Channel(Generic[T]):
         for waiters in (self._getters, self._putters, self._joiners):
             waiters.wake_all()
 
-    async def join(self) -> None:
-        """Return when everything accepted has been acknowledged."""
-        while self.unfinished:
-            await self.change()
-
-    async def change(self) -> None:
-        """Return when the last item may have been acknowledged, or at an interrupt."""
+    async def settled(self) -> None:
+        """Return when everything accepted may have been acknowledged, or at an interrupt."""
         await self._joiners.wait()
 
     def _nothing_in_work(self) -> None:

@@ -116,7 +116,10 @@ class Consumer(Generic[T, R]):
             if delivery.failures >= work.attempts or isinstance(error, Reject):
                 self._give_up(delivery, error)
                 return
+            # Who waits handles nothing: another call may use the permit meanwhile.
+            self._leave_gate()
             await asyncio.sleep(work.backoff.seconds(delivery.failures))
+            await self._pass_gate()
             try:
                 result = await work.handle(delivery.item)
             except (Exception, asyncio.CancelledError) as again:  # noqa: BLE001 - as above

@@ -8,13 +8,12 @@ None goes in by producer(), process_all() or put() of the processor, where nothi
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from queue_processor.errors import QueueClosed
 
 if TYPE_CHECKING:
-    from queue_processor.channel import Channel
-    from queue_processor.rounds import Rounds
+    from queue_processor.workplace import Workplace
 
 T = TypeVar("T")
 
@@ -31,9 +30,10 @@ _OUTSIDER = _Outsider()
 class ItemQueue(Generic[T]):
     """``processor.queue``. Items wait here for consumer() and for the consumers of ``async with``."""
 
-    def __init__(self, channel: Channel[T], rounds: Rounds) -> None:
-        self._channel = channel
-        self._rounds = rounds
+    def __init__(self, place: Workplace[T, Any]) -> None:
+        self._place = place
+        self._channel = place.channel
+        self._rounds = place.rounds
 
     def __repr__(self) -> str:
         channel = self._channel
@@ -57,13 +57,13 @@ class ItemQueue(Generic[T]):
     async def put(self, item: T | None) -> None:
         """Wait for room and put the item; None says that no more comes, and never waits.
 
-        Raises QueueClosed after the processor was shut down. Cancelled, it has put nothing.
+        Raises QueueClosed after the processor was shut down, and ItemFailed if so asked. Cancelled, it has put nothing.
         """
         if item is None:
             self._rounds.signal()
             return
         self._rounds.item()
-        await self._channel.put(item)
+        await self._place.put(item)
 
     def put_nowait(self, item: T | None) -> None:
         """As put(), but raises asyncio.QueueFull where that would wait."""
@@ -84,8 +84,7 @@ class ItemQueue(Generic[T]):
     async def get(self) -> T:
         """Take an item away from the consumers; call task_done() when it is dealt with, or join() will wait.
 
-        Raises QueueClosed when the input has ended and nothing is left. Cancelled, it has taken nothing (but
-        asyncio.wait_for(queue.get(), …) of Python 3.11 can still lose it: use asyncio.timeout).
+        Raises QueueClosed when the input has ended and nothing is left. Cancelled, it has taken nothing.
         """
         delivery = await self._channel.take(_OUTSIDER)
         if delivery is None:
@@ -111,5 +110,8 @@ class ItemQueue(Generic[T]):
         self._channel.ack()
 
     async def join(self) -> None:
-        """Return when every item that was put is done or among the dead letters."""
-        await self._channel.join()
+        """Return when every item that was put is done or among the dead letters.
+
+        Raises ItemFailed if so asked, and UnfinishedWork when the processor was shut down before all was done.
+        """
+        await self._place.join()

@@ -110,7 +110,7 @@ class QueueProcessor(Generic[T, R]):
         self._drain = drain
         self._grace = grace
         self._place: Workplace[T, R] = Workplace(self, consumers, maxsize)
-        self._queue = ItemQueue(self._place.channel, self._place.rounds)
+        self._queue = ItemQueue(self._place)
 
     def __repr__(self) -> str:
         return (
@@ -129,6 +129,10 @@ class QueueProcessor(Generic[T, R]):
     def queue(self) -> ItemQueue[T]:
         """Where the items of put() and producer() wait. A process_all() has a queue of its own, equally bounded."""
         return self._queue
+
+    @queue.setter
+    def queue(self, _: object) -> None:
+        raise AttributeError("the queue cannot be replaced; its bound is an argument: QueueProcessor(maxsize=…)")
 
     @property
     def results(self) -> list[R]:
@@ -244,20 +248,16 @@ class QueueProcessor(Generic[T, R]):
             raise ProcessorNotRunning("put() needs consumers; use it inside `async with` of the processor")
         if place.channel.has_room() or (inside_handler_of(self) and place.failure is None):
             place.channel.push(item)
-            return
-        try:
-            await place.channel.put(item)
-        except QueueClosed:
-            place.raise_failure()
-            raise
+        else:
+            await place.put(item)
 
     async def join(self) -> None:
-        """Return when everything that was put is done or dead. Raises ItemFailed if so asked."""
-        place = self._place
-        place.check_outside_handler("join()")
-        while place.channel.unfinished and place.failure is None:
-            await place.channel.change()
-        place.raise_failure()
+        """Return when everything that was put is done or dead.
+
+        Raises ItemFailed if so asked, and UnfinishedWork when the processor was shut down before all was done.
+        """
+        self._place.check_outside_handler("join()")
+        await self._place.join()
 
     async def shutdown(self, drain: float | None = None, grace: float = 1.0) -> list[T]:
         """Take no more items, do what is queued, and return what was not done (it stays in `unfinished`).

@@ -34,6 +34,8 @@ class Roster:
     def remove(self, consumer: Consumer[Any, Any]) -> None:
         self._members.pop(consumer, None)
         self._leaving.wake_all()
+        if not self._members:
+            self._channel.interrupt()
 
     def forget(self) -> None:
         self._members = {}

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from queue_processor.channel import Channel
-from queue_processor.errors import CalledFromHandler, ItemFailed, WrongEventLoop
+from queue_processor.errors import CalledFromHandler, ItemFailed, QueueClosed, UnfinishedWork, WrongEventLoop
 from queue_processor.gate import Gate
 from queue_processor.handling import inside_handler_of
 from queue_processor.roster import Roster
@@ -83,6 +83,23 @@ class Workplace(Generic[T, R]):
             raise ItemFailed(self.failure.dead_letter) from self.failure.dead_letter.error
         if self.failure is not None:
             raise self.failure
+
+    async def put(self, item: T) -> None:
+        """Put into the shared queue. Raises QueueClosed, or the failure because of which it is closed."""
+        try:
+            await self.channel.put(item)
+        except QueueClosed:
+            self.raise_failure()
+            raise
+
+    async def join(self) -> None:
+        """Return when everything that was put is done or dead; raise when that will not come."""
+        while self.channel.unfinished:
+            self.raise_failure()
+            if self.channel.closed and not self.roster:
+                raise UnfinishedWork(self.unfinished())
+            await self.channel.settled()
+        self.raise_failure()
 
     def unfinished(self) -> list[T]:
         in_work = [delivery for consumer in self.roster if (delivery := consumer.in_hand) is not None]
