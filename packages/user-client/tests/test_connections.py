@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from user_client import UserAPIClient
+from user_client import ClientClosed, UserAPIClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from shared_testing import FakeUsers
+    from shared_testing import FakeUsers, VirtualClock
 
     Settle = Callable[[], Awaitable[None]]
 
@@ -115,3 +115,20 @@ def test_a_loop_closed_without_care_does_not_break_the_next() -> None:
     first.close()
     asyncio.run(client.connect())
     asyncio.run(client.close())
+
+
+async def test_closing_ends_a_call_that_has_no_connection_yet(users: FakeUsers, virtual_clock: VirtualClock) -> None:
+    """A connection that is only being made belongs to nobody whom aiohttp would tell."""
+
+    async def never(*_: Any) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_create_start.append(never)
+    client = UserAPIClient(users.url, trace_configs=[tracing])
+    call = asyncio.create_task(client.fetch_user(1))
+    await virtual_clock.advance(1)
+    await client.close()
+    with pytest.raises(ClientClosed, match="closed during the call"):
+        await call
+    assert virtual_clock.now == pytest.approx(1)

@@ -237,3 +237,45 @@ async def test_a_login_without_a_usable_token_is_an_error(
         await member.authenticate("testuser", "testpass")
     assert "s3cret" not in repr(caught.value)
     assert member.token is None
+
+
+async def test_a_cancellation_at_any_moment_leaves_the_login_whole(
+    users: FakeUsers, member: AuthenticatedAPIClient
+) -> None:
+    """One of three calls that renew is cancelled, after each number of steps in turn: the others succeed."""
+    await member.authenticate("testuser", "testpass")
+    for steps in range(200):
+        users.expire_tokens()
+        before = users.logins
+        calls = [asyncio.create_task(member.fetch_user(number)) for number in (1, 2, 3)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        finished = calls[0].done()
+        calls[0].cancel()
+        _, second, third = await asyncio.gather(*calls, return_exceptions=True)
+        assert isinstance(second, dict)
+        assert isinstance(third, dict)
+        assert users.logins == before + 1
+        assert member._connections is not None
+        assert member._connections.permits.free == 10
+        if finished:
+            break
+    assert finished
+
+
+async def test_a_cancelled_login_at_any_moment_can_be_made_again(
+    users: FakeUsers, member: AuthenticatedAPIClient
+) -> None:
+    """authenticate() cancelled after each number of steps leaves no task, and the next one succeeds."""
+    for steps in range(200):
+        login = asyncio.create_task(member.authenticate("testuser", "testpass"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if login.done():
+            break
+        login.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await login
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "user_client login"]
+    await login
+    assert (await member.fetch_user(1))["id"] == 1

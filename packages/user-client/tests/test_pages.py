@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from typing import TYPE_CHECKING
 
@@ -84,3 +85,11 @@ async def test_memory_does_not_grow_with_the_number_of_users() -> None:
     async for _ in walk:
         held = max(held, len(walk._users))
     assert held == 9
+
+
+async def test_a_walk_fits_into_aclosing(users: FakeUsers, client: UserAPIClient) -> None:
+    """As an async generator would; after it the walk is over."""
+    users.populate(3)
+    async with contextlib.aclosing(client.iterate_users()) as walk:
+        assert (await anext(walk))["id"] == 1
+    assert [user async for user in walk] == []

@@ -72,17 +72,6 @@ async def test_a_permit_given_to_a_cancelled_waiter_goes_on(settle: Settle) -> N
     assert permits.free == 1
 
 
-async def test_all_can_be_let_through(settle: Settle) -> None:
-    """wake_all() leaves nobody waiting."""
-    permits, served = Permits(1), list[int]()
-    await permits.acquire()
-    tasks = await _waiters(permits, 3, served, settle)
-    tasks[0].cancel()
-    permits.wake_all()
-    await settle()
-    assert served == [1, 2]
-
-
 @given(st.integers(1, 3), st.lists(st.tuples(st.sampled_from(["enter", "leave", "cancel", "run"]), st.integers(0, 9))))
 def test_permits_are_conserved(limit: int, steps: list[tuple[str, int]]) -> None:
     """Whatever the order of arrivals, departures and cancellations: never over the limit, and all free at the end."""

@@ -190,3 +190,24 @@ async def test_a_broken_server_costs_each_user_its_retries_and_no_more(
     outcomes = await client.fetch_multiple_users([1, 2], return_errors=True)
     assert [type(outcome) for outcome in outcomes] == [ServerUnavailable] * 2
     assert len(users.requests) == 6
+
+
+async def test_a_cancellation_at_any_moment_leaves_nothing_running(users: FakeUsers, client: UserAPIClient) -> None:
+    """Cancelled after each number of steps in turn, the call returns only when its workers are gone."""
+    users.populate(12)
+    mine = asyncio.all_tasks()
+    for steps in range(300):
+        call = asyncio.create_task(client.fetch_multiple_users(range(1, 13)))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if call.done():
+            break
+        ours = {task for task in asyncio.all_tasks() - mine if "_work" in repr(task)}
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert all(task.done() for task in ours)
+        assert client._connections is not None
+        assert client._connections.permits.free == 10
+        assert not client._connections.calls
+    assert len(await call) == 12

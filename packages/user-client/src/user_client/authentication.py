@@ -39,8 +39,11 @@ class AuthenticatedAPIClient(UserAPIClient):
         """
         if not isinstance(username, str) or not isinstance(password, str):
             raise ValueError("authenticate(username, password) takes two strings")  # noqa: TRY004 - as all our argument errors
+        credentials = Credentials(username, Secret(password))
+        # A traceback that shows locals would show this one.
+        del password
         await self.connect()
-        await self._login.log_in(Credentials(username, Secret(password)), self._calls, self._open())
+        await self._login.log_in(credentials, self._calls, self._open())
 
     async def close(self) -> None:
         """Close the session, and forget the token and the password; calls under way fail with ClientClosed."""

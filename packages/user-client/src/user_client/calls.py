@@ -86,15 +86,19 @@ class Calls:
         now = connections.loop.time()
         due = now + self.timeout if deadline is None else deadline
         progress = _Progress()
-        # timeout_at() would let the first step run even if it is too late already.
-        if due > now:
+        # The time limit would let the first step run even if it is too late already.
+        if due > now and not connections.closing:
+            limit = asyncio.timeout_at(due)
+            connections.calls.add(limit)
             try:
-                async with asyncio.timeout_at(due) as limit:
+                async with limit:
                     return await self._tries(connections, request, due, progress)
             except TimeoutError:
                 if not limit.expired():
                     raise
-        raise _timed_out(request, progress, due - now)
+            finally:
+                connections.calls.discard(limit)
+        raise _closed(request) if connections.closing else _timed_out(request, progress, due - now)
 
     async def _tries(self, connections: Connections, request: Request, due: float, progress: _Progress) -> Any:
         while True:
@@ -107,7 +111,7 @@ class Calls:
                 self._budget.give_back(progress.paid or 1)
                 return answer
             try:
-                if connections.closing.done():
+                if connections.closing:
                     raise _closed(request)
                 delay = self._delay(request, due - connections.loop.time(), progress, failure)
                 if delay is None:
@@ -116,7 +120,7 @@ class Calls:
                 # An error that is a local of a frame in its own traceback would keep all those frames alive.
                 del failure
             self.repeated += 1
-            await connections.pause(delay)
+            await asyncio.sleep(delay)
 
     async def _attempt(self, connections: Connections, request: Request) -> Any:
         """One try, and after a 401 once more with a new token."""
@@ -140,8 +144,6 @@ class Calls:
     async def _send(self, connections: Connections, request: Request, secret: Secret | None) -> Any:
         await connections.permits.acquire(urgent=request.login is not None)
         try:
-            if connections.closing.done():
-                raise _closed(request)
             if self._policy.attempt_timeout is None:
                 return await exchange(connections.session, request, secret, self._max_body)
             return await self._send_briefly(connections, request, secret, self._policy.attempt_timeout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import aiohttp
 
@@ -20,7 +20,6 @@ from user_client.users import User, UserId, read_page, read_user, read_users
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
     from types import TracebackType
-    from typing import Literal, overload
 
     from user_client.errors import UserAPIError
     from user_client.request import Request
@@ -131,16 +130,15 @@ class UserAPIClient:
         request = self._base_url.user(user_id)
         return read_user(await self._call(request), request.path)
 
-    if TYPE_CHECKING:
+    @overload
+    async def fetch_multiple_users(
+        self, user_ids: Iterable[UserId], *, return_errors: Literal[False] = ..., timeout: float | None = ...
+    ) -> list[User]: ...
 
-        @overload
-        async def fetch_multiple_users(
-            self, user_ids: Iterable[UserId], *, return_errors: Literal[False] = ..., timeout: float | None = ...
-        ) -> list[User]: ...
-        @overload
-        async def fetch_multiple_users(
-            self, user_ids: Iterable[UserId], *, return_errors: bool, timeout: float | None = ...
-        ) -> list[User | UserAPIError]: ...
+    @overload
+    async def fetch_multiple_users(
+        self, user_ids: Iterable[UserId], *, return_errors: bool, timeout: float | None = ...
+    ) -> list[User | UserAPIError]: ...
 
     async def fetch_multiple_users(
         self, user_ids: Iterable[UserId], *, return_errors: bool = False, timeout: float | None = None
@@ -149,7 +147,8 @@ class UserAPIClient:
 
         All are tried, whatever becomes of the others. If some failed, raises
         :exc:`~user_client.SomeUsersFailed` with ``.users`` (those that arrived) and ``.errors`` (by id); with
-        `return_errors` it returns instead, with the error in the place of its user.
+        `return_errors` it returns instead, with the error in the place of its user. What cannot be an id raises
+        :exc:`~user_client.InvalidUserId` before anything is sent.
 
         `timeout`: seconds for the whole call, however many ids; by default that of the client. When it passes,
         the users that are missing count as failed. Cancellation ends all the requests before it returns.

@@ -27,7 +27,9 @@ class Connections:
         self.loop = asyncio.get_running_loop()
         self.session = session
         self.permits = Permits(max_concurrent)
-        self.closing: asyncio.Future[None] = self.loop.create_future()
+        self.closing = False
+        self.calls: set[asyncio.Timeout] = set()
+        """The time limits of the calls under way: what they can be ended by."""
         self._guard = _close_at_the_end(self.session)
         _start(self._guard)
         # A reference from outside. Else, when the garbage collector finds us in a cycle, it finds the session in the
@@ -36,17 +38,15 @@ class Connections:
 
     @property
     def usable(self) -> bool:
-        return not (self.closing.done() or self.session.closed or self.loop.is_closed())
-
-    async def pause(self, seconds: float) -> None:
-        """Sleep, or less if the connections are closed meanwhile."""
-        await asyncio.wait((self.closing,), timeout=seconds)
+        return not (self.closing or self.session.closed or self.loop.is_closed())
 
     async def close(self) -> None:
         """End what is under way, and close the session. Cancelled, it closes it nevertheless."""
-        if not self.closing.done():
-            self.closing.set_result(None)
-        self.permits.wake_all()
+        self.closing = True
+        for limit in self.calls:
+            # Wherever a call waits. Closing the session ends only those that have a connection.
+            if not limit.expired():
+                limit.reschedule(self.loop.time())
         await self._guard.aclose()
 
 

@@ -33,6 +33,7 @@ from user_client.retry import read_retry_after
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
+    from user_client.credentials import Credentials
     from user_client.request import Request
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -72,11 +73,16 @@ def _send(
     # A str would be quoted anew, which undoes what is optional: %3B would become a ";" that some servers split at.
     target = URL(url, encoded=True) if "%" in url else url
     # aiohttp would follow redirects to any origin, and takes only the Authorization header out on the way.
+    # No secret is a local of this frame: tracebacks can show those.
     if request.login is not None:
-        body = {"username": request.login.username, "password": request.login.password.reveal()}
-        return session.post(target, json=body, allow_redirects=False)
-    headers = None if secret is None else {"Authorization": secret.reveal()}
-    return session.get(target, headers=headers, allow_redirects=False)
+        return session.post(target, json=_login_body(request.login), allow_redirects=False)
+    return session.get(
+        target, headers=None if secret is None else {"Authorization": secret.reveal()}, allow_redirects=False
+    )
+
+
+def _login_body(credentials: Credentials) -> dict[str, str]:
+    return {"username": credentials.username, "password": credentials.password.reveal()}
 
 
 async def _judge(response: aiohttp.ClientResponse, request: Request, secret: Secret | None, max_body: int) -> Any:

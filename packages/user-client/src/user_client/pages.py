@@ -35,6 +35,11 @@ class UserPages:
             await self._turn(self._following)
         return self._users.pop()
 
+    async def aclose(self) -> None:
+        """End the walk, for those who use ``contextlib.aclosing``; there is nothing to close."""
+        self._users = []
+        self._following = None
+
     async def _turn(self, after: int) -> None:
         if self._is_fetching:
             raise RuntimeError("two tasks iterate over the same iterate_users(); give each an iterator of its own")

@@ -48,10 +48,3 @@ class Permits:
                 turn.set_result(None)
                 return
         self.free += 1
-
-    def wake_all(self) -> None:
-        """Let everybody through, permit or not, when there is nothing left to wait for."""
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_result(None)
-        self._waiting.clear()
