@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shared_testing.builders.tasks import ScriptedTask, TaskBuilders
 from shared_testing.loop.idle import settle
 from shared_testing.loop.virtual_clock import VirtualClock, VirtualClockLoop
+from shared_testing.watch import watch
 
 if TYPE_CHECKING:
     from shared_testing.builders.responses import aioresponses
@@ -24,6 +25,7 @@ __all__ = [
     "VirtualClockLoop",
     "aioresponses",
     "settle",
+    "watch",
 ]
 
 

@@ -3,20 +3,78 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
+from _pytest._code.code import ExceptionChainRepr, ReprEntry
+from _pytest.runner import runtestprotocol
+
+from shared_testing.detectors.detector import Scope
+from shared_testing.detectors.registry import RULES
+from shared_testing.findings.diagnosis import Allowance, diagnose
+from shared_testing.findings.json_lines import REPORT_KEY, JsonLines, as_json
+from shared_testing.findings.site import Site
 from shared_testing.loop.virtual_clock import VirtualClockLoop
+from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
+from shared_testing.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
-    import pytest
+    from shared_testing.findings import Finding
 
 pytest_plugins = ["shared_testing.fixtures"]
 
+_SETTINGS = pytest.StashKey[Settings]()
+_WATCHER = pytest.StashKey[Watcher]()
+_SECTION = "async findings"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("async findings (shared_testing)")
+    group.addoption("--findings", metavar="error|warn|off", help="what a finding does to its test (default: error)")
+    group.addoption("--findings-json", metavar="FILE", help="write each finding as a line of JSON")
+    group.addoption("--explain", metavar="CODE", help="print the page of a rule, or 'all' for the list, and exit")
+    parser.addini("findings", "what a finding does to its test: error, warn or off", default="error")
+    parser.addini("findings_disable", "codes of rules that are not looked for", type="args", default=[])
+    parser.addini("findings_step_seconds", "CPU seconds that one step on the loop may take (AT202)", default="0.2")
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "virtual_time: run this async test on a clock that jumps when everything waits")
+    config.addinivalue_line(
+        "markers", "virtual_time: run this async test on a clock that jumps when everything waits"
+    )
+    config.addinivalue_line(
+        "markers", "allow_finding(code, reason): this finding is meant here, for the reason that is given"
+    )
+    settings = _read_settings(config)
+    config.stash[_SETTINGS] = settings
+    if settings.findings != "off":
+        watcher = Watcher(settings)
+        watcher.install()
+        config.stash[_WATCHER] = watcher
+        config.add_cleanup(watcher.uninstall)
+    # Under xdist the reports reach the controller, which is the one that writes.
+    if (path := config.getoption("--findings-json")) and not hasattr(config, "workerinput"):
+        writer = JsonLines(Path(path))
+        config.pluginmanager.register(writer)
+        config.add_cleanup(writer.close)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """``--explain`` prints and exits; nothing is collected."""
+    code = config.getoption("--explain")
+    if code is None:
+        return None
+    if code == "all":
+        print("\n".join(f"{rule.code} {rule.title}" for rule in RULES.values()))
+    elif code in RULES:
+        print(RULES[code].page())
+    else:
+        raise pytest.UsageError(f"--explain {code}: there is no such rule; the rules are {', '.join(RULES)}")
+    return 0
 
 
 def pytest_asyncio_loop_factories(
@@ -27,3 +85,134 @@ def pytest_asyncio_loop_factories(
     if "virtual_clock" in fixtures or item.get_closest_marker("virtual_time") is not None:
         return {"virtual": VirtualClockLoop}
     return {"asyncio": asyncio.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for _ in _allowances(item):
+            """Read each mark once: a wrong one is a usage error before anything has run."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What lives at this point lives on: leave it out of the collection after each test, which is cheap then."""
+    if _WATCHER in session.config.stash:
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run the test, and report it once its findings are known, which is after its teardown."""
+    watcher = item.config.stash.get(_WATCHER, None)
+    if watcher is None:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    watcher.begin(Scope(item.nodeid, test=item))
+    reports = runtestprotocol(item, log=False, nextitem=nextitem)
+    findings = diagnose(watcher.end(), _allowances(item))
+    _attach(reports, findings, item.config.stash[_SETTINGS])
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+    """Keep what the test raised: its traceback holds evidence."""
+    watcher = item.config.stash.get(_WATCHER, None)
+    if watcher is not None and watcher.scope is not None and call.excinfo is not None:
+        watcher.scope.error = watcher.scope.error or call.excinfo.value
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, Any, Any]:
+    """Watch each loop that pytest-asyncio makes, and look at it before it is closed.
+
+    A finalizer that is added after the runner's setup runs before the runner's own: when every fixture that
+    used the loop is torn down, and what they left is still there.
+    """
+    result = yield
+    watcher = request.config.stash.get(_WATCHER, None)
+    if watcher is not None and isinstance(result, asyncio.Runner):
+        loop = result.get_loop()
+        watcher.attach(loop)
+        request.addfinalizer(lambda: result.run(watcher.look(loop)))
+    return result
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """In warn mode findings are told here; and whatever went wrong in a detector always is."""
+    told = []
+    if config.stash[_SETTINGS].findings == "warn":
+        told = [text for reports in terminalreporter.stats.values() for each in reports for text in _warnings(each)]
+    crashes = config.stash[_WATCHER].crashes if _WATCHER in config.stash else []
+    if told:
+        terminalreporter.section(_SECTION)
+        terminalreporter.write_line("\n\n".join(told))
+    for crash in dict.fromkeys(crashes):
+        terminalreporter.write_line(f"shared_testing: {crash}; no test was failed by it, please report it")
+
+
+def _warnings(report: Any) -> list[str]:
+    return [f"{report.nodeid}\n{finding['text']}" for finding in getattr(report, REPORT_KEY, ())]
+
+
+def _read_settings(config: pytest.Config) -> Settings:
+    try:
+        return Settings(
+            findings=read_mode(config.getoption("--findings") or config.getini("findings")),
+            disabled=read_codes(config.getini("findings_disable"), frozenset(RULES)),
+            step_seconds=read_seconds("findings_step_seconds", config.getini("findings_step_seconds")),
+        )
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _allowances(item: pytest.Item) -> list[Allowance]:
+    return [_allowance(item, mark) for mark in item.iter_markers("allow_finding")]
+
+
+def _allowance(item: pytest.Item, mark: pytest.Mark) -> Allowance:
+    code, reason = mark.args[0] if len(mark.args) == 1 else None, mark.kwargs.get("reason")
+    if code not in RULES:
+        raise pytest.UsageError(
+            f"{item.nodeid}: allow_finding({code!r}) names no rule; the rules are {', '.join(RULES)}"
+        )
+    if not isinstance(reason, str) or not reason.strip():
+        raise pytest.UsageError(
+            f'{item.nodeid}: allow_finding("{code}") needs a reason; write allow_finding("{code}", reason="...")'
+        )
+    path, line, name = item.location
+    return Allowance(RULES[code], reason, Site(str(item.config.rootpath / path), (line or 0) + 1, name))
+
+
+def _attach(reports: list[pytest.TestReport], findings: list[Finding], settings: Settings) -> None:
+    """Put the findings where they are read: on the test's own report, above anything else it has to say."""
+    if not findings:
+        return
+    report = next((each for each in reports if each.when == "call"), reports[0])
+    text = "\n\n".join(map(str, findings))
+    report.user_properties += [("async finding", f"{each.rule.code} {each.site}") for each in findings]
+    # Plain data: under xdist the report travels to the controller as JSON.
+    report.__dict__[REPORT_KEY] = [as_json(each) for each in findings]
+    if settings.findings == "warn":
+        return
+    if report.failed:
+        report.longrepr = _above(report.longrepr, text)
+    elif report.passed:
+        report.outcome = "failed"
+        report.longrepr = text
+    else:
+        report.sections.append((_SECTION, text))
+
+
+def _above(longrepr: Any, text: str) -> Any:
+    if isinstance(longrepr, ExceptionChainRepr):
+        first = longrepr.chain[0][0]
+        first.reprentries.insert(0, ReprEntry([*text.splitlines(), ""], None, None, None, "value"))
+        return longrepr
+    return f"{text}\n\n{longrepr}"

@@ -1,0 +1,1 @@
+"""One file per pitfall: its rule, and what sees it."""

@@ -1,0 +1,49 @@
+"""What a detector is, and what it gets to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+    from shared_testing.findings import Finding, Rule
+    from shared_testing.loop.observer import LoopObserver
+
+
+@dataclass(eq=False, slots=True)
+class Scope:
+    """The time from the setup of one test to the end of its teardown, or one ``watch()`` block."""
+
+    name: str
+    error: BaseException | None = None
+    """What the test raised, known when detectors are asked to finish."""
+    test: object = None
+    """pytest's item; None outside pytest."""
+    loops: list[asyncio.AbstractEventLoop] = field(default_factory=list)
+    """The loops that ran inside, in the order in which they were seen."""
+
+
+class Detector(Protocol):
+    """Sees one pitfall. Written for one process: it is installed once, and meets one scope after the other."""
+
+    rules: tuple[Rule, ...]
+
+    def install(self, observer: LoopObserver) -> None:
+        """Begin to watch: patch what must be patched, subscribe to loop events."""
+
+    def uninstall(self) -> None:
+        """Undo all of `install`."""
+
+    def start(self, scope: Scope) -> None:
+        """A scope begins: what is seen from now on belongs to it."""
+
+    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
+        """A loop of the scope is about to be closed; its fixtures are torn down, its leftovers still there."""
+        ...
+
+    def finish(self, scope: Scope) -> Iterable[Finding]:
+        """The scope has ended, its loop is closed (unless it outlives the test) and garbage was collected."""
+        ...

@@ -1,0 +1,42 @@
+"""From what detectors saw to what is said: one finding per cause, and what the user has allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared_testing.findings.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared_testing.findings.rule import Rule
+    from shared_testing.findings.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """``@pytest.mark.allow_finding(code, reason=...)``: this finding is meant."""
+
+    rule: Rule
+    reason: str
+    site: Site | None
+
+
+def diagnose(findings: Iterable[Finding], allowances: Iterable[Allowance]) -> list[Finding]:
+    """What to report: each finding once, without the allowed ones, with the allowances that nothing used."""
+    unique = list(dict.fromkeys(findings))
+    allowed = {allowance.rule.code for allowance in allowances}
+    found = {finding.rule.code for finding in unique}
+    reported = [finding for finding in unique if finding.rule.code not in allowed]
+    return reported + [_unused(allowance) for allowance in allowances if allowance.rule.code not in found]
+
+
+def _unused(allowance: Allowance) -> Finding:
+    return Finding(
+        allowance.rule,
+        f"is allowed here, but was not found: {allowance.reason}",
+        allowance.site,
+        cause="the code was mended, or the mark stands on the wrong test; it would hide the next one",
+        fix=f'remove allow_finding("{allowance.rule.code}")',
+    )

@@ -1,0 +1,34 @@
+"""A finding: one rule broken, at one place, seen by one symptom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared_testing.findings.rule import Rule
+    from shared_testing.findings.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Evidence, ready to be read."""
+
+    rule: Rule
+    symptom: str
+    """What is wrong, naming the thing: ``task 'Queue._poll' is still running``."""
+    site: Site | None
+    """The user's line to look at; None when there is none to name."""
+    cause: str = ""
+    """More exact than the rule's; empty for the rule's."""
+    fix: str = ""
+    details: tuple[str, ...] = ()
+    """Further lines, for what five lines cannot say: who waits for whom."""
+
+    def __str__(self) -> str:
+        """Five lines: code and symptom, place, source, cause, fix; then the details."""
+        lines = [f"{self.rule.code} {self.symptom}"]
+        if self.site is not None:
+            lines += [f"  --> {self.site}", f"   |   {self.site.source}"]
+        lines += [f"  cause: {self.cause or self.rule.cause}", f"  fix:   {self.fix or self.rule.fix}"]
+        return "\n".join(lines + [f"  note:  {detail}" for detail in self.details])

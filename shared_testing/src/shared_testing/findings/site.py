@@ -1,0 +1,99 @@
+"""Which line is the user's own.
+
+Between a test and the event loop lie frames of asyncio, pytest, aiohttp and this toolkit. A finding names
+the nearest frame that belongs to none of them.
+"""
+
+from __future__ import annotations
+
+import linecache
+import site
+import sysconfig
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import CodeType, FrameType, TracebackType
+
+_LIBRARIES = tuple(
+    dict.fromkeys(
+        str(Path(path).resolve())
+        for path in (
+            sysconfig.get_path("purelib"),
+            sysconfig.get_path("platlib"),
+            *site.getsitepackages(),
+            site.getusersitepackages(),
+            sysconfig.get_path("stdlib"),
+            sysconfig.get_path("platstdlib"),
+            Path(__file__).parent.parent,
+        )
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A line of the user's own code."""
+
+    path: str
+    line: int
+    function: str
+
+    @property
+    def source(self) -> str:
+        """The text of the line, without its indent; empty if it cannot be read."""
+        return linecache.getline(self.path, self.line).strip()
+
+    def __str__(self) -> str:
+        return f"{_shown(self.path)}:{self.line} in {self.function}"
+
+
+@lru_cache(maxsize=4096)
+def is_users(filename: str) -> bool:
+    """Whether the file is part of neither Python, an installed library nor this toolkit."""
+    if filename.startswith("<"):
+        return False
+    return not str(Path(filename).resolve()).startswith(tuple(f"{library}/" for library in _LIBRARIES))
+
+
+def user_site(frame: FrameType | None) -> Site | None:
+    """The nearest line of the user's own among this frame and its callers."""
+    while frame is not None:
+        if is_users(frame.f_code.co_filename):
+            return Site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+        frame = frame.f_back
+    return None
+
+
+def origin_site(origin: Iterable[tuple[str, int, str]] | None) -> Site | None:
+    """The same for ``coroutine.cr_origin``: the nearest caller first."""
+    for path, line, function in origin or ():
+        if is_users(path):
+            return Site(path, line, function)
+    return None
+
+
+def site_of_code(code: CodeType) -> Site:
+    """Where a function is defined."""
+    return Site(code.co_filename, code.co_firstlineno, code.co_qualname)
+
+
+def last_user_site(traceback: TracebackType | None) -> Site | None:
+    """The user's own line that is nearest to where the exception was raised."""
+    found = None
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if is_users(code.co_filename):
+            found = Site(code.co_filename, traceback.tb_lineno, code.co_qualname)
+        traceback = traceback.tb_next
+    return found
+
+
+def _shown(path: str) -> str:
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path

@@ -1,0 +1,72 @@
+"""See what happens in an event loop, whoever made it.
+
+Attaching patches the loop object itself, so that it works on asyncio's, uvloop's and a virtual one, and needs no
+loop factory that another plugin's could displace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MARK = "_shared_testing_observer"
+
+
+class LoopObserver:
+    """Calls its subscribers for each event in each attached loop. Subscribers are quick and never raise."""
+
+    def __init__(self) -> None:
+        self.on_task: list[Callable[[asyncio.Task[Any]], object]] = []
+        """Called with each new task, on the stack of who created it."""
+        self.on_error: list[Callable[[asyncio.AbstractEventLoop, dict[str, Any]], bool]] = []
+        """Called with what the loop would hand to its exception handler; True keeps it from there."""
+        self.on_timer: list[Callable[[asyncio.TimerHandle], object]] = []
+        """Called with each timer of call_later() and call_at(), on the stack of who asked for it."""
+        self.on_attach: list[Callable[[asyncio.AbstractEventLoop], object]] = []
+        """Called when a loop is seen for the first time."""
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch this loop until it is closed. Does nothing when it is watched already."""
+        if getattr(loop, _MARK, None) is self:
+            return
+        setattr(loop, _MARK, self)
+        self._watch_tasks(loop)
+        self._watch_timers(loop)
+        self._watch_errors(loop)
+        for tell in self.on_attach:
+            tell(loop)
+
+    def _watch_tasks(self, loop: Any) -> None:
+        create_task = loop.create_task
+
+        def observed_create_task(coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+            task: asyncio.Task[Any] = create_task(coro, **kwargs)
+            for tell in self.on_task:
+                tell(task)
+            return task
+
+        loop.create_task = observed_create_task
+
+    def _watch_timers(self, loop: Any) -> None:
+        call_at = loop.call_at
+
+        def observed_call_at(when: float, callback: Any, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+            handle: asyncio.TimerHandle = call_at(when, callback, *args, **kwargs)
+            for tell in self.on_timer:
+                tell(handle)
+            return handle
+
+        # asyncio's call_later() goes through call_at(); uvloop's does not, and is left alone.
+        loop.call_at = observed_call_at
+
+    def _watch_errors(self, loop: Any) -> None:
+        call_exception_handler = loop.call_exception_handler
+
+        def observed_call_exception_handler(context: dict[str, Any]) -> None:
+            if not any([tell(loop, context) for tell in self.on_error]):
+                call_exception_handler(context)
+
+        loop.call_exception_handler = observed_call_exception_handler

@@ -1,0 +1,119 @@
+"""The detectors, without pytest.
+
+``async with watch() as findings`` serves a service's debug mode, a notebook or unittest; the plugin opens one
+scope per test by the same :class:`Watcher`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from shared_testing.detectors.detector import Scope
+from shared_testing.detectors.registry import make_detectors
+from shared_testing.loop.observer import LoopObserver
+from shared_testing.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from shared_testing.detectors.detector import Detector
+    from shared_testing.findings import Finding
+
+# Turns of the loop before it is looked at: what was cancelled or closed a moment ago needs a few to end.
+_LAST_TURNS = 10
+
+
+class Watcher:
+    """Installs the detectors, and asks them at the end of each scope. One at a time in a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.observer = LoopObserver()
+        self.scope: Scope | None = None
+        self.crashes: list[str] = []
+        """What went wrong inside the detectors themselves, in words; it never fails anybody's test."""
+        self._detectors = [each for each in make_detectors(settings) if _wanted(each, settings)]
+        self._found: list[Finding] = []
+        self._disabled = settings.disabled
+
+    def install(self) -> None:
+        for detector in self._detectors:
+            self._guarded(detector, lambda detector=detector: detector.install(self.observer))
+
+    def uninstall(self) -> None:
+        for detector in reversed(self._detectors):
+            self._guarded(detector, detector.uninstall)
+
+    def begin(self, scope: Scope) -> None:
+        self.scope, self._found = scope, []
+        for detector in self._detectors:
+            self._guarded(detector, lambda detector=detector: detector.start(scope))
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch a loop that runs in the present scope."""
+        self.observer.attach(loop)
+        if self.scope is not None and loop not in self.scope.loops:
+            self.scope.loops.append(loop)
+
+    async def look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask about a loop that is about to be closed; runs in it."""
+        for _ in range(_LAST_TURNS):
+            await asyncio.sleep(0)
+        if (scope := self.scope) is not None:
+            for detector in self._detectors:
+                self._collect(detector, lambda detector=detector: detector.closing(scope, loop))
+
+    def end(self) -> list[Finding]:
+        """Close the scope, and return what was found in it, in the order of the rules."""
+        scope, found = self.scope, self._found
+        if scope is None:
+            return []
+        # Not only the young: a session that was opened in a fixture has lived through a collection or two.
+        gc.collect()
+        for detector in self._detectors:
+            self._collect(detector, lambda detector=detector: detector.finish(scope))
+        self.scope = None
+        wanted = [finding for finding in found if finding.rule.code not in self._disabled]
+        return sorted(wanted, key=lambda finding: finding.rule.code)
+
+    def _collect(self, detector: Detector, ask: Callable[[], Iterable[Finding]]) -> None:
+        self._guarded(detector, lambda: self._found.extend(ask()))
+
+    def _guarded(self, detector: Detector, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - a detector that crashes must not take anybody's test with it
+            codes = ", ".join(rule.code for rule in detector.rules)
+            self.crashes.append(f"the detector of {codes} crashed: {type(error).__name__}: {error}")
+
+
+def _wanted(detector: Detector, settings: Settings) -> bool:
+    return any(rule.code not in settings.disabled for rule in detector.rules)
+
+
+@asynccontextmanager
+async def watch(settings: Settings | None = None) -> AsyncIterator[list[Finding]]:
+    """``async with watch() as findings``: what goes wrong in the block is in the list when it has ended.
+
+    For one block at a time in a process, and not inside a pytest run that has the plugin.
+    """
+    findings: list[Finding] = []
+    watcher = Watcher(settings or Settings())
+    watcher.install()
+    try:
+        watcher.begin(Scope("watch()"))
+        loop = asyncio.get_running_loop()
+        watcher.attach(loop)
+        try:
+            yield findings
+        except BaseException as error:
+            if watcher.scope is not None:
+                watcher.scope.error = error
+            raise
+        finally:
+            await watcher.look(loop)
+            findings += watcher.end()
+    finally:
+        watcher.uninstall()

@@ -1,0 +1,48 @@
+"""Every rule against its corpus: the marked lines, and no others.
+
+A file of ``corpus/`` holds tests with a bug, whose guilty line ends in ``# !! CODE``, and near misses without a mark.
+All files run in one process, as a suite would, so a finding that reaches an innocent test is seen too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+CORPUS = Path(__file__).parent / "corpus"
+FILES = sorted(CORPUS.glob("AT*.py"))
+Lines = set[tuple[str, int]]
+
+
+@pytest.fixture(scope="session")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lines]:
+    """What was found in each file, as (code, line)."""
+    report = tmp_path_factory.mktemp("corpus") / "findings.jsonl"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
+    command += ["--rootdir", str(CORPUS), "--import-mode=importlib", "-o", "asyncio_mode=auto"]
+    command += ["-o", "asyncio_default_fixture_loop_scope=function", f"--findings-json={report}"]
+    done = subprocess.run([*command, *map(str, FILES)], capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "crashed" not in done.stdout, done.stdout
+    lines: dict[str, Lines] = defaultdict(set)
+    for each in map(json.loads, report.read_text("utf-8").splitlines()):
+        lines[Path(each["path"] or each["test"].partition("::")[0]).name].add((each["code"], each["line"]))
+    return lines
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_marked_lines_are_found_and_no_others(file: Path, found: dict[str, Lines]) -> None:
+    """A bug is told with its code and its line; what only looks like one is left in peace."""
+    marked = {
+        (code, number)
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1)
+        for code in re.findall(r"# !! (AT\d+)", line)
+    }
+    assert marked
+    assert found[file.name] == marked
