@@ -22,6 +22,7 @@ _LIBRARIES = tuple(
     dict.fromkeys(
         str(Path(path).resolve())
         for path in (
+            sysconfig.get_path("scripts"),
             sysconfig.get_path("purelib"),
             sysconfig.get_path("platlib"),
             *site.getsitepackages(),
