@@ -43,9 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "virtual_time: run this async test on a clock that jumps when everything waits"
-    )
+    config.addinivalue_line("markers", "virtual_time: run this async test on a clock that jumps when everything waits")
     config.addinivalue_line(
         "markers", "allow_finding(code, reason): this finding is meant here, for the reason that is given"
     )
@@ -196,7 +194,8 @@ def _attach(reports: list[pytest.TestReport], findings: list[Finding], settings:
         return
     report = next((each for each in reports if each.when == "call"), reports[0])
     text = "\n\n".join(map(str, findings))
-    report.user_properties += [("async finding", f"{each.rule.code} {each.site}") for each in findings]
+    # The JUnit report takes a test's properties from its last report.
+    reports[-1].user_properties += [("async finding", f"{each.rule.code} {each.site}") for each in findings]
     # Plain data: under xdist the report travels to the controller as JSON.
     report.__dict__[REPORT_KEY] = [as_json(each) for each in findings]
     if settings.findings == "warn":

@@ -75,7 +75,8 @@ class Watcher:
         for detector in self._detectors:
             self._collect(detector, lambda detector=detector: detector.finish(scope))
         self.scope = None
-        wanted = [finding for finding in found if finding.rule.code not in self._disabled]
+        # A loop that outlives its scope is looked at twice.
+        wanted = [finding for finding in dict.fromkeys(found) if finding.rule.code not in self._disabled]
         return sorted(wanted, key=lambda finding: finding.rule.code)
 
     def _collect(self, detector: Detector, ask: Callable[[], Iterable[Finding]]) -> None:

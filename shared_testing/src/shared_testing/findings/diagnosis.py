@@ -1,4 +1,4 @@
-"""From what detectors saw to what is said: one finding per cause, and what the user has allowed."""
+"""From what detectors saw to what is said: what the user has allowed, and what nobody needed to allow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared_testing.findings.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from shared_testing.findings.rule import Rule
     from shared_testing.findings.site import Site
@@ -23,12 +23,11 @@ class Allowance:
     site: Site | None
 
 
-def diagnose(findings: Iterable[Finding], allowances: Iterable[Allowance]) -> list[Finding]:
-    """What to report: each finding once, without the allowed ones, with the allowances that nothing used."""
-    unique = list(dict.fromkeys(findings))
+def diagnose(findings: Sequence[Finding], allowances: Sequence[Allowance]) -> list[Finding]:
+    """What to report: the findings without the allowed ones, and the allowances that nothing used."""
     allowed = {allowance.rule.code for allowance in allowances}
-    found = {finding.rule.code for finding in unique}
-    reported = [finding for finding in unique if finding.rule.code not in allowed]
+    found = {finding.rule.code for finding in findings}
+    reported = [finding for finding in findings if finding.rule.code not in allowed]
     return reported + [_unused(allowance) for allowance in allowances if allowance.rule.code not in found]
 
 
