@@ -66,7 +66,8 @@ class LoopObserver:
         call_exception_handler = loop.call_exception_handler
 
         def observed_call_exception_handler(context: dict[str, Any]) -> None:
-            if not any([tell(loop, context) for tell in self.on_error]):
+            # All are told, also when the first has taken it.
+            if not any([tell(loop, context) for tell in self.on_error]):  # noqa: C419
                 call_exception_handler(context)
 
         loop.call_exception_handler = observed_call_exception_handler
