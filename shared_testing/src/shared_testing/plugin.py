@@ -133,8 +133,16 @@ def pytest_fixture_setup(
     A finalizer that is added after the runner's setup runs before the runner's own: when every fixture that
     used the loop is torn down, and what they left is still there.
     """
-    result = yield
     watcher = request.config.stash.get(_WATCHER, None)
+    scope = watcher.scope if watcher is not None else None
+    wider = scope is not None and fixturedef.scope != "function"
+    if scope is not None:
+        scope.wider += wider
+    try:
+        result = yield
+    finally:
+        if scope is not None:
+            scope.wider -= wider
     if watcher is not None and isinstance(result, asyncio.Runner):
         loop = result.get_loop()
         watcher.attach(loop)

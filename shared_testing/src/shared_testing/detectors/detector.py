@@ -24,6 +24,8 @@ class Scope:
     """pytest's item; None outside pytest."""
     loops: list[asyncio.AbstractEventLoop] = field(default_factory=list)
     """The loops that ran inside, in the order in which they were seen."""
+    wider: int = 0
+    """How many fixtures of a wider scope than the test's are being set up just now: what they make lives on."""
 
 
 class Detector(Protocol):

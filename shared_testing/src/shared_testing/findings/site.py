@@ -6,6 +6,7 @@ the nearest frame that belongs to none of them.
 
 from __future__ import annotations
 
+import asyncio
 import linecache
 import site
 import sysconfig
@@ -60,13 +61,29 @@ def is_users(filename: str) -> bool:
     return not str(Path(filename).resolve()).startswith(tuple(f"{library}/" for library in _LIBRARIES))
 
 
-def user_site(frame: FrameType | None) -> Site | None:
-    """The nearest line of the user's own among this frame and its callers."""
-    while frame is not None:
+# Below a callback of the loop lies whoever runs the loop (a script's `pytest.main()`, a test's `asyncio.run()`), who
+# has made nothing of what the callback makes.
+_CALLBACK = asyncio.Handle._run.__code__
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the user's own among this frame and its callers, up to the loop's callback."""
+    while frame is not None and frame.f_code is not _CALLBACK:
         if is_users(frame.f_code.co_filename):
-            return Site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+            return frame
         frame = frame.f_back
     return None
+
+
+def site_of_frame(frame: FrameType) -> Site:
+    """The line that this frame is at."""
+    return Site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+
+def user_site(frame: FrameType | None) -> Site | None:
+    """The nearest line of the user's own among this frame and its callers, up to the loop's callback."""
+    found = user_frame(frame)
+    return site_of_frame(found) if found is not None else None
 
 
 def origin_site(origin: Iterable[tuple[str, int, str]] | None) -> Site | None:
