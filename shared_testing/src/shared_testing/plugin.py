@@ -119,8 +119,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
     """Keep what the test raised: its traceback holds evidence."""
     watcher = item.config.stash.get(_WATCHER, None)
-    if watcher is not None and watcher.scope is not None and call.excinfo is not None:
-        watcher.scope.error = watcher.scope.error or call.excinfo.value
+    if watcher is not None and call.excinfo is not None:
+        watcher.failed(call.excinfo.value)
     return (yield)
 
 

@@ -57,6 +57,12 @@ class Watcher:
         if self.scope is not None and loop not in self.scope.loops:
             self.scope.loops.append(loop)
 
+    def failed(self, error: BaseException) -> None:
+        """The scope's first error has come out, and is about to be reported; no fixture is torn down yet."""
+        if self.scope is not None and self.scope.error is None:
+            self.scope.error = error
+            self._tell(self.observer.on_failure, error)
+
     async def look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Ask about a loop that is about to be closed; runs in it."""
         for _ in range(_LAST_TURNS):
@@ -70,6 +76,7 @@ class Watcher:
         scope, found = self.scope, self._found
         if scope is None:
             return []
+        self._tell(self.observer.before_collection)
         # Not only the young: a session that was opened in a fixture has lived through a collection or two.
         gc.collect()
         for detector in self._detectors:
@@ -78,6 +85,14 @@ class Watcher:
         # A loop that outlives its scope is looked at twice.
         wanted = [finding for finding in dict.fromkeys(found) if finding.rule.code not in self._disabled]
         return sorted(wanted, key=lambda finding: finding.rule.code)
+
+    def _tell(self, listeners: list[Callable[..., object]], *told: object) -> None:
+        for listener in listeners:
+            try:
+                listener(*told)
+            except Exception as error:  # noqa: BLE001 - as in _guarded
+                name = type(getattr(listener, "__self__", listener)).__name__
+                self.crashes.append(f"{name} crashed: {type(error).__name__}: {error}")
 
     def _collect(self, detector: Detector, ask: Callable[[], Iterable[Finding]]) -> None:
         self._guarded(detector, lambda: self._found.extend(ask()))
@@ -110,8 +125,7 @@ async def watch(settings: Settings | None = None) -> AsyncIterator[list[Finding]
         try:
             yield findings
         except BaseException as error:
-            if watcher.scope is not None:
-                watcher.scope.error = error
+            watcher.failed(error)
             raise
         finally:
             await watcher.look(loop)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import inspect
-import sys
-import warnings
+import re
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.evidence.errors import innermost_frame, innermost_user_step, raised_in, site_of_step
+from shared_testing.evidence.names import value_of
 from shared_testing.findings import Finding, Rule
-from shared_testing.findings.site import origin_site
+from shared_testing.findings.site import last_user_site, site_of_code
+from shared_testing.findings.written import awaited_at
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Coroutine, Iterable, Iterator
+    from collections.abc import Iterable
 
     from shared_testing.detectors.detector import Scope
-    from shared_testing.findings import Site
+    from shared_testing.evidence.unawaited import Unawaited, UnawaitedCoroutines
     from shared_testing.loop.observer import LoopObserver
 
 RULE = Rule(
@@ -36,60 +38,104 @@ async def test_saves(store):
     await store.save(user)
 """,
     lint="RUF029 and mypy's unused-coroutine see the plain statement",
-    not_seen="a coroutine that something outside the test keeps alive, without passing it to anybody",
+    not_seen=(
+        "a coroutine that a suspended coroutine or a task holds: it may yet be awaited; and one that a library\n"
+        "made of its own code, of which Python warns as ever"
+    ),
 )
 
-# An AsyncMock makes its coroutine five calls below the user's line.
-_ORIGIN_DEPTH = 8
+# What asyncio says when it gets the function, or a list, instead of a coroutine.
+_NOT_AWAITABLE = re.compile(
+    r"An asyncio.Future, a coroutine or an awaitable is required|a coroutine was expected, got "
+    r"|object (function|method|builtin_function_or_method) can't be used in 'await'"
+    r"|'(function|method)' object can't be awaited"
+)
+_WAIT_TAKES_TASKS = re.compile("Passing coroutines is forbidden")
+_ARGUMENTS = ("coro_or_future", "coro", "main", "fut")
 
 
 class MissingAwait:
-    rules = (RULE,)
+    rules: tuple[Rule, ...] = (RULE,)
 
-    def __init__(self) -> None:
-        self._dropped: list[tuple[str, Site | None]] = []
-        self._depth = 0
-        self._warn: Any = None
+    def __init__(self, unawaited: UnawaitedCoroutines) -> None:
+        self._unawaited = unawaited
 
     def install(self, observer: LoopObserver) -> None:
-        self._depth = sys.get_coroutine_origin_tracking_depth()
-        sys.set_coroutine_origin_tracking_depth(_ORIGIN_DEPTH)
-        # CPython calls this for each coroutine that is destroyed unawaited; asyncio's debug mode relies on it too.
-        self._warn = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
-        warnings._warn_unawaited_coroutine = self._coroutine_dropped  # type: ignore[attr-defined]
+        self._unawaited.install()
+        observer.before_collection.append(self._unawaited.before_collection)
 
     def uninstall(self) -> None:
-        warnings._warn_unawaited_coroutine = self._warn  # type: ignore[attr-defined]
-        sys.set_coroutine_origin_tracking_depth(self._depth)
+        self._unawaited.uninstall()
 
     def start(self, scope: Scope) -> None:
-        self._dropped.clear()
-
-    def _coroutine_dropped(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._dropped.append(_described(coroutine))
+        # Outside pytest nothing has been collected and frozen before the scope began.
+        self._unawaited.start(look_back=scope.test is None)
 
     def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
         return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
-        for coroutine in _kept_by(scope.error):
-            self._dropped.append(_described(coroutine))
-            # Or the interpreter would warn once more, in some later test.
-            coroutine.close()
-        found = [Finding(RULE, f"coroutine {name!r} was never awaited", site) for name, site in self._dropped]
-        self._dropped.clear()
-        return found
+        self._unawaited.finish()
+        passed_on = _given_to_wait(scope.error)
+        found = [_finding(each, passed_on) for each in self._unawaited.take(lambda _: True)]
+        return [*found, *_never_called(scope.error)]
 
 
-def _described(coroutine: Coroutine[Any, Any, Any]) -> tuple[str, Site | None]:
-    return coroutine.__qualname__, origin_site(getattr(coroutine, "cr_origin", None))
+def _finding(unawaited: Unawaited, passed_on: str) -> Finding:
+    name = unawaited.name
+    symptom = f"coroutine {name!r} was never awaited"
+    if unawaited.mock is not None:
+        cause = f"{name} is an {type(unawaited.mock).__name__}: calling it only makes a coroutine"
+        fix = f"put 'await' in front of the call, or make {name} a MagicMock if the real one is not async"
+        return Finding(RULE, symptom, unawaited.site, cause, fix)
+    if passed_on:
+        return Finding(RULE, symptom, unawaited.site, "asyncio.wait() takes tasks, not coroutines", passed_on)
+    if unawaited.site is not None and unawaited.site == site_of_code(unawaited.code):
+        caller = f"{unawaited.caller[2]}() of {_file(unawaited.caller[0])}" if unawaited.caller else "a library"
+        cause = f"{caller} called it as a plain function, and dropped the coroutine"
+        fix = "hand over a plain function, which may start it by asyncio.create_task()"
+        return Finding(RULE, symptom, unawaited.site, cause, fix)
+    return Finding(RULE, symptom, unawaited.site)
 
 
-def _kept_by(error: BaseException | None) -> Iterator[Coroutine[Any, Any, Any]]:
-    """A failed test's traceback keeps its locals, and so its coroutines, alive."""
-    traceback = error.__traceback__ if error is not None else None
-    while traceback is not None:
-        for value in traceback.tb_frame.f_locals.values():
-            if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
-                yield value
-        traceback = traceback.tb_next
+def _given_to_wait(error: BaseException | None) -> str:
+    for each in raised_in(error):
+        if isinstance(each, TypeError) and _WAIT_TAKES_TASKS.search(str(each)):
+            return "wrap each coroutine in asyncio.create_task()"
+    return ""
+
+
+def _never_called(error: BaseException | None) -> Iterable[Finding]:
+    """``gather(f)``, ``create_task(f)``, ``await f``: the function itself, without the call."""
+    for each in raised_in(error):
+        if not isinstance(each, TypeError | ValueError) or not _NOT_AWAITABLE.search(str(each)):
+            continue
+        function = _function_in(each)
+        if function is not None and (site := last_user_site(each.__traceback__)) is not None:
+            name = function.__qualname__.rpartition("<locals>.")[2]
+            yield Finding(
+                RULE,
+                f"async function {name!r} was passed on, but never called",
+                site,
+                "the function itself cannot be awaited; calling it makes the coroutine that can",
+                f"call it: {name.rpartition('.')[2]}(...)",
+            )
+
+
+def _function_in(error: BaseException) -> Any:
+    """The async function that asyncio was given."""
+    frame = innermost_frame(error)
+    if frame is None:
+        return None
+    values = [frame.f_locals.get(name) for name in _ARGUMENTS]
+    if (step := innermost_user_step(error)) is not None and step.tb_frame is frame:
+        values = [value_of(awaited_at(site_of_step(step)), frame)]
+    return next((each for each in values if _is_async_function(each)), None)
+
+
+def _is_async_function(value: Any) -> bool:
+    return inspect.iscoroutinefunction(value) and hasattr(value, "__qualname__")
+
+
+def _file(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]

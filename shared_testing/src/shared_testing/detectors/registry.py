@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared_testing.detectors import leaked_task, missing_await
+from shared_testing.detectors import leaked_task, missing_await, wrong_mock
+from shared_testing.evidence.mocks import MockCalls
+from shared_testing.evidence.unawaited import UnawaitedCoroutines
 
 if TYPE_CHECKING:
     from shared_testing.detectors.detector import Detector
@@ -15,6 +17,7 @@ RULES: dict[str, Rule] = {
     rule.code: rule
     for rule in (
         missing_await.RULE,
+        wrong_mock.RULE,
         leaked_task.RULE,
     )
 }
@@ -22,7 +25,10 @@ RULES: dict[str, Rule] = {
 
 def make_detectors(settings: Settings) -> list[Detector]:
     """New detectors, in the order in which they are installed; they are undone the other way round."""
+    unawaited = UnawaitedCoroutines()
     return [
-        missing_await.MissingAwait(),
+        # Before AT101: it answers for the coroutines of mocks that a failed test needed as values.
+        wrong_mock.WrongMock(MockCalls(), unawaited),
+        missing_await.MissingAwait(unawaited),
         leaked_task.LeakedTask(),
     ]

@@ -27,6 +27,10 @@ class LoopObserver:
         """Called with each timer of call_later() and call_at(), on the stack of who asked for it."""
         self.on_attach: list[Callable[[asyncio.AbstractEventLoop], object]] = []
         """Called when a loop is seen for the first time."""
+        self.on_failure: list[Callable[[BaseException], object]] = []
+        """Called with the first error of a scope, before the fixtures of a test are torn down."""
+        self.before_collection: list[Callable[[], object]] = []
+        """Called at the end of a scope, when its garbage is about to be collected."""
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch this loop until it is closed. Does nothing when it is watched already."""

@@ -1,0 +1,214 @@
+"""AT102: a mock stands where an awaitable was needed, or the reverse."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.evidence.errors import innermost_user_step, raised_in, site_of_step, steps
+from shared_testing.evidence.names import value_of
+from shared_testing.findings import Finding, Rule
+from shared_testing.findings.site import is_users, site_of_code
+from shared_testing.findings.written import awaited_at, statement_at
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from shared_testing.detectors.detector import Scope
+    from shared_testing.evidence.mocks import MockCall, MockCalls
+    from shared_testing.evidence.unawaited import Unawaited, UnawaitedCoroutines
+    from shared_testing.findings import Site
+    from shared_testing.loop.observer import LoopObserver
+
+RULE = Rule(
+    code="AT102",
+    title="a mock where an awaitable was needed, or the reverse",
+    cause="a MagicMock gives its value at once, an AsyncMock gives a coroutine that must be awaited",
+    fix="use AsyncMock for what the code awaits, MagicMock for what it does not",
+    explanation=(
+        "The error speaks of a dict, a MagicMock or a coroutine, and of a line in the code that is tested;\n"
+        "what is wrong is the mock, some lines or files away."
+    ),
+    bad="""
+client = MagicMock()
+client.fetch.return_value = {"id": 1}
+await client.fetch(1)
+""",
+    good="""
+client = AsyncMock()
+client.fetch.return_value = {"id": 1}
+await client.fetch(1)
+""",
+    lint="none: what a mock stands for is not in its type; a spec tells (create_autospec(Client))",
+    not_seen="a wrong mock whose error the code under test catches; an AsyncMock with AT101 switched off",
+)
+
+_AWAITED = re.compile(
+    r"object (?P<kind>\w+) can't be used in 'await' expression|'(?P<kind2>\w+)' object can't be awaited"
+    r"|An asyncio.Future, a coroutine or an awaitable is required|a coroutine was expected, got "
+)
+_ENTERED = re.compile(r"'(?P<kind>\w+)' object does not support the asynchronous context manager protocol")
+_ITERATED = re.compile(r"'async for' requires an object with __aiter__ method, got (?P<kind>\w+)")
+_COROUTINE = re.compile(r"\bcoroutine\b")
+
+
+class WrongMock:
+    rules: tuple[Rule, ...] = (RULE,)
+
+    def __init__(self, mocks: MockCalls, unawaited: UnawaitedCoroutines) -> None:
+        self._mocks = mocks
+        self._unawaited = unawaited
+        self._stub: Finding | None = None
+
+    def install(self, observer: LoopObserver) -> None:
+        observer.on_failure.append(self._failed)
+
+    def uninstall(self) -> None:
+        self._mocks.uninstall()
+
+    def start(self, scope: Scope) -> None:
+        self._mocks.start()
+        self._stub = None
+
+    def _failed(self, error: BaseException) -> None:
+        """Look at a stub while it is in its place: a fixture's teardown takes it away."""
+        for each in raised_in(error):
+            match, step = _AWAITED.search(str(each)), innermost_user_step(each)
+            if isinstance(each, TypeError) and match and step is not None and self._stub is None:
+                self._stub = _plain_function(step, site_of_step(step), match["kind"] or match["kind2"] or "")
+
+    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
+        return ()
+
+    def finish(self, scope: Scope) -> Iterable[Finding]:
+        self._unawaited.finish()
+        for error in raised_in(scope.error):
+            if isinstance(error, TypeError | AttributeError | ValueError) and (found := self._explained(error)):
+                return [found]
+        return []
+
+    def _explained(self, error: BaseException) -> Finding | None:
+        text = str(error)
+        if (step := innermost_user_step(error)) is None:
+            return None
+        # First, for an AsyncMock's coroutine is also what 'async with' and 'async for' complain about.
+        if _COROUTINE.search(text) and (found := self._coroutine_used(error, text)):
+            return found
+        if match := _AWAITED.search(text):
+            kind = match["kind"] or match["kind2"] or ""
+            return self._awaited(step, kind)
+        if match := _ENTERED.search(text):
+            return self._entered(step, match["kind"], "async with", "a MagicMock has __aenter__ and __aexit__")
+        if match := _ITERATED.search(text):
+            return self._entered(step, match["kind"], "async for", "a MagicMock has __aiter__: set its return_value")
+        return None
+
+    def _coroutine_used(self, error: BaseException, text: str) -> Finding | None:
+        """The value of an AsyncMock's call was used, and was a coroutine."""
+        codes = {step.tb_frame.f_code.co_filename for step in steps(error)}
+        wanted = [
+            each
+            for each in self._unawaited.found
+            if each.mock is not None and each.site is not None and each.site.path in codes
+        ]
+        used = site_of_step(step) if (step := innermost_user_step(error)) else None
+        if not wanted or used is None:
+            return None
+        # Two may be open; the one that was made nearest before the line that failed is the one it fails by.
+        guilty = max(wanted, key=lambda each: _nearness(each, used))
+        self._unawaited.take(lambda each: each is guilty)
+        return _for_async_mock(guilty, text, used, self._mocks.made_at(guilty.mock))
+
+    def _awaited(self, step: TracebackType, kind: str) -> Finding | None:
+        used = site_of_step(step)
+        call = self._called(step, used, lambda each: not each.is_async)
+        if call is not None:
+            gave = "" if kind in ("", call.kind) else f", which gave a {kind}"
+            return Finding(
+                RULE,
+                f"{call.name} is {_a(call.kind)}{gave}: its result cannot be awaited",
+                call.made or used,
+                f"{_a(call.kind)} gives its value at once, and the code awaits it",
+                f"make {call.name} an AsyncMock; it takes the same return_value and side_effect",
+                _used_at("awaited", used, call.made),
+            )
+        return self._stub
+
+    def _entered(self, step: TracebackType, kind: str, syntax: str, why: str) -> Finding | None:
+        used = site_of_step(step)
+        call = self._called(step, used, lambda _: True)
+        if call is None or not _is_mocks(kind, call):
+            return None
+        return Finding(
+            RULE,
+            f"{call.name} gives {_a(kind)}, which does not support {syntax!r}",
+            call.made or used,
+            f"{_a(kind)} has no asynchronous magic methods",
+            f"make it a MagicMock: {why}",
+            _used_at("used", used, call.made),
+        )
+
+    def _called(self, step: TracebackType, used: Site, wanted: Any) -> MockCall | None:
+        """The mock whose result this line needed: called in the same statement, else before in the function."""
+        calls = [each for each in self._mocks.of(step.tb_frame.f_code) if wanted(each)]
+        here = [each for each in calls if each.called.line in statement_at(used)]
+        awaited = awaited_at(used)
+        if not here and isinstance(awaited, ast.Call):
+            return None
+        nearest = here or calls
+        return nearest[-1] if nearest else None
+
+
+def _nearness(unawaited: Unawaited, used: Site) -> tuple[bool, int]:
+    site = unawaited.site
+    if site is None or site.path != used.path or site.line > used.line:
+        return (False, 0)
+    return (True, site.line)
+
+
+def _for_async_mock(guilty: Unawaited, text: str, used: Site, made: Site | None) -> Finding:
+    name, kind = guilty.name, type(guilty.mock).__name__
+    if match := re.search(r"'async for'|asynchronous context manager", text):
+        needed = "'async for'" if match[0] == "'async for'" else "'async with'"
+        cause = f"{needed} takes what the call gives, and does not await it first"
+        fix = f"make {name} a MagicMock: what it returns supports {needed}"
+    else:
+        cause = f"{_a(kind)} gives a coroutine, and the code uses it without awaiting it"
+        fix = f"make {name} a MagicMock; or await the call, if the real one is async"
+    details = _used_at("made", made, guilty.site) + _used_at("used", used, guilty.site)
+    return Finding(RULE, f"{name} is {_a(kind)}: its call gives a coroutine", guilty.site, cause, fix, details)
+
+
+def _plain_function(step: TracebackType, used: Site, kind: str) -> Finding | None:
+    """A hand-written stub: ``def fetch`` where the real one is ``async def fetch``."""
+    awaited = awaited_at(used)
+    if not kind or kind in ("function", "method") or not isinstance(awaited, ast.Call):
+        return None
+    name = ast.unparse(awaited.func)
+    code = getattr(value_of(awaited.func, step.tb_frame), "__code__", None)
+    site = site_of_code(code) if code is not None and is_users(code.co_filename) else used
+    return Finding(
+        RULE,
+        f"{name}() gives {_a(kind)}, which cannot be awaited",
+        site,
+        "it is a plain function, and the code awaits what it returns",
+        f"make {name} async (async def, or an AsyncMock); or drop the 'await', if the real one is not async",
+        _used_at("awaited", used, site),
+    )
+
+
+def _is_mocks(kind: str, call: MockCall) -> bool:
+    return kind == call.kind or kind.endswith("Mock")
+
+
+def _used_at(verb: str, used: Site | None, unless: Site | None) -> tuple[str, ...]:
+    return (f"{verb} at {used}",) if used is not None and unless is not None and used != unless else ()
+
+
+def _a(kind: str) -> str:
+    if kind == "NoneType":
+        return "None"
+    return f"{'an' if kind[:1] in 'AEIOUaeiou' else 'a'} {kind}"

@@ -1,0 +1,1 @@
+"""What several detectors look at, gathered once while the test runs."""
