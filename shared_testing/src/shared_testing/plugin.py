@@ -16,6 +16,7 @@ from shared_testing.detectors.registry import RULES
 from shared_testing.findings.diagnosis import Allowance, diagnose
 from shared_testing.findings.json_lines import REPORT_KEY, JsonLines, as_json
 from shared_testing.findings.site import Site
+from shared_testing.loop.scopes import name_scope
 from shared_testing.loop.virtual_clock import VirtualClockLoop
 from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
 from shared_testing.watch import Watcher
@@ -145,6 +146,8 @@ def pytest_fixture_setup(
             scope.wider -= wider
     if watcher is not None and isinstance(result, asyncio.Runner):
         loop = result.get_loop()
+        # The fixtures of pytest-asyncio that hold a runner are named `_module_scoped_runner`.
+        name_scope(loop, fixturedef.argname.strip("_").partition("_")[0])
         watcher.attach(loop)
         request.addfinalizer(lambda: result.run(watcher.look(loop)))
     return result

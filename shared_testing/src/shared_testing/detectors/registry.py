@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared_testing.detectors import leaked_task, missing_await, wrong_mock
+from shared_testing.detectors import deadlock, leaked_task, missing_await, wrong_mock
 from shared_testing.evidence.mocks import MockCalls
 from shared_testing.evidence.unawaited import UnawaitedCoroutines
 
@@ -19,6 +19,7 @@ RULES: dict[str, Rule] = {
         missing_await.RULE,
         wrong_mock.RULE,
         leaked_task.RULE,
+        deadlock.RULE,
     )
 }
 
@@ -31,4 +32,5 @@ def make_detectors(settings: Settings) -> list[Detector]:
         wrong_mock.WrongMock(MockCalls(), unawaited),
         missing_await.MissingAwait(unawaited),
         leaked_task.LeakedTask(),
+        deadlock.Deadlock(),
     ]

@@ -6,10 +6,15 @@ loop factory that another plugin's could displace.
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from shared_testing.loop.pauses import watch_pauses
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 _MARK = "_shared_testing_observer"
@@ -31,6 +36,12 @@ class LoopObserver:
         """Called with the first error of a scope, before the fixtures of a test are torn down."""
         self.before_collection: list[Callable[[], object]] = []
         """Called at the end of a scope, when its garbage is about to be collected."""
+        self.on_cancel: list[Callable[[asyncio.Task[Any]], object]] = []
+        """Called before ``task.cancel()``, on the stack of who asked for it. For tasks of attached loops."""
+        self.on_standstill: list[Callable[[asyncio.AbstractEventLoop, int], object]] = []
+        """Called with a selector loop that is about to wait with no timer set. May ready it, or raise to end it."""
+        self.on_pulse: list[Callable[[asyncio.AbstractEventLoop, int], object]] = []
+        """Called every quarter second with a selector loop that runs, and how many turns it has had no rest."""
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch this loop until it is closed. Does nothing when it is watched already."""
@@ -40,6 +51,8 @@ class LoopObserver:
         self._watch_tasks(loop)
         self._watch_timers(loop)
         self._watch_errors(loop)
+        if self.on_standstill or self.on_pulse:
+            watch_pauses(loop, self.on_standstill, self.on_pulse)
         for tell in self.on_attach:
             tell(loop)
 
@@ -50,9 +63,22 @@ class LoopObserver:
             task: asyncio.Task[Any] = create_task(coro, **kwargs)
             for tell in self.on_task:
                 tell(task)
+            if self.on_cancel:
+                # On the task itself: its class is written in C and cannot be patched. By a weak reference, so that
+                # the task dies when it would. A task of the user's own making may refuse.
+                with suppress(AttributeError, TypeError):
+                    task.cancel = partial(self._cancel, ref(task))  # type: ignore[method-assign]
             return task
 
         loop.create_task = observed_create_task
+
+    def _cancel(self, weak: ref[asyncio.Task[Any]], msg: Any | None = None) -> bool:
+        task = weak()
+        if task is None:
+            return False
+        for tell in self.on_cancel:
+            tell(task)
+        return type(task).cancel(task, msg)
 
     def _watch_timers(self, loop: Any) -> None:
         call_at = loop.call_at

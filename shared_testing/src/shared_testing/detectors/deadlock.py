@@ -1,0 +1,107 @@
+"""AT402: nothing can make progress."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from shared_testing.detectors.patches import Patches
+from shared_testing.evidence import holders
+from shared_testing.findings import Finding, Rule
+from shared_testing.loop.standstill import main_future, nothing_can_wake
+from shared_testing.loop.waits import suspended_in
+from shared_testing.verdicts.standstill import verdict
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+    from shared_testing.detectors.detector import Scope
+    from shared_testing.loop.observer import LoopObserver
+
+RULE = Rule(
+    code="AT402",
+    title="deadlock: nothing can make progress",
+    cause="what everybody waits for can only come from somebody who waits too, or who has ended",
+    fix="see to it that whoever waits is woken on every path, errors and cancellation included",
+    explanation=(
+        "The loop had nothing ready, no timer, no open connection, no job in a thread: nothing could ever wake it.\n"
+        "That is a proof and no timeout, so the test is ended at once: the main task is cancelled, and its cleanup\n"
+        "runs. In production the same program sits there and does nothing."
+    ),
+    bad="""
+async def move(first, second):
+    async with first:
+        async with second: ...
+
+await gather(move(a, b), move(b, a))
+""",
+    good="""
+await gather(move(a, b), move(a, b))
+""",
+    lint="none: which task comes first is not in the text",
+    not_seen=(
+        "a deadlock beside a timer, an open socket, a signal handler or a thread that might end it; uvloop, which has "
+        "no selector to ask; a loop that the test made itself; a task that nobody waits for"
+    ),
+)
+
+# A cleanup may run into the next deadlock. After so many the loop is left as it is.
+_MOST_CANCELS = 3
+
+
+class Stuck(BaseException):
+    """Ends a wait that nothing could end. Not an Exception: nobody should take it for an answer."""
+
+
+class Deadlock:
+    """Proves at a standstill that nothing can wake the loop, says why, and cancels the main task."""
+
+    rules: tuple[Rule, ...] = (RULE,)
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self._scope: Scope | None = None
+        self._found: list[Finding] = []
+        self._cancels: dict[asyncio.Future[Any], int] = {}
+
+    def install(self, observer: LoopObserver) -> None:
+        observer.on_attach.append(self._loops.add)
+        observer.on_standstill.append(self._loop_stands_still)
+        holders.install(self._patches)
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+
+    def start(self, scope: Scope) -> None:
+        self._scope = scope
+        self._found.clear()
+
+    def _loop_stands_still(self, loop: asyncio.AbstractEventLoop, _: int) -> None:
+        main = main_future(loop)
+        if self._scope is None or main is None or not nothing_can_wake(loop):
+            return
+        cancels = self._cancels.get(main, 0)
+        if not cancels:
+            self._report(loop, main)
+        self._cancels[main] = cancels + 1
+        if cancels >= _MOST_CANCELS or not main.cancel("AT402: nothing could wake this any more"):
+            raise Stuck("AT402: nothing can wake this loop, and its main task does not end when it is cancelled")
+
+    def _report(self, loop: asyncio.AbstractEventLoop, main: asyncio.Future[Any]) -> None:
+        others = [each for each in self._loops if each is not loop and not each.is_closed()]
+        test = self._scope.test if self._scope is not None else None
+        try:
+            finding = verdict(RULE, main, suspended_in(loop), others, test)
+        except Exception as error:  # noqa: BLE001 - what is proved must be told, even if it cannot be explained
+            finding = Finding(RULE, f"nothing can wake the event loop ({error!r} while looking for the cause)", None)
+        self._found.append(finding)
+
+    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
+        return ()
+
+    def finish(self, scope: Scope) -> Iterable[Finding]:
+        found, self._found, self._scope = self._found, [], None
+        self._cancels.clear()
+        return found

@@ -1,0 +1,38 @@
+"""The syntax tree of the user's functions, for what a frame alone does not tell."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+
+@lru_cache(maxsize=64)
+def tree_of(path: str) -> ast.Module | None:
+    """The file as a tree; None if it cannot be read as Python."""
+    try:
+        return ast.parse("".join(linecache.getlines(path)))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def function_at(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The definition that this code was compiled from."""
+    tree = tree_of(code.co_filename)
+    if tree is None:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return node
+    return None
+
+
+def covers(statements: list[ast.stmt], line: int) -> bool:
+    """Whether the line lies in these statements."""
+    return bool(statements) and statements[0].lineno <= line <= (statements[-1].end_lineno or 0)

@@ -1,0 +1,80 @@
+"""Name an event loop as its user knows it: by the scope of the fixtures and tests that run on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.findings.site import site_of_code
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from shared_testing.findings.site import Site
+
+_SCOPE = "_shared_testing_scope"
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """A fixture of the running test."""
+
+    name: str
+    site: Site
+    loop_scope: str
+
+
+def name_scope(loop: asyncio.AbstractEventLoop, scope: str) -> None:
+    """Remember that the loop is the one of pytest-asyncio's ``loop_scope=scope``."""
+    setattr(loop, _SCOPE, scope)
+
+
+def scope_of(loop: asyncio.AbstractEventLoop | None) -> str:
+    """``function`` to ``session``; empty for a loop that is none of pytest-asyncio's."""
+    return getattr(loop, _SCOPE, "")
+
+
+def loop_name(loop: asyncio.AbstractEventLoop | None) -> str:
+    """``the module-scoped loop``; for a loop that nobody knows, ``another loop``."""
+    scope = scope_of(loop)
+    return f"the {scope}-scoped loop" if scope else "another loop"
+
+
+def test_site(test: Any) -> Site | None:
+    """Where the test is defined, its first decorator included."""
+    code = getattr(getattr(test, "function", None), "__code__", None)
+    return site_of_code(code) if code is not None else None
+
+
+def fixtures_of(test: Any) -> list[tuple[Fixture, object]]:
+    """The async fixtures of the test with their values, as far as they have been set up."""
+    values = getattr(test, "funcargs", None) or {}
+    definitions = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
+    found = []
+    for name, candidates in definitions.items():
+        function = getattr(candidates[-1], "func", None)
+        scope = getattr(function, "_loop_scope", None)
+        code = getattr(function, "__code__", None)
+        cached = getattr(candidates[-1], "cached_result", None)
+        value = values.get(name, cached[0] if cached else None)
+        if code is not None and value is not None:
+            default = getattr(candidates[-1], "scope", "function")
+            found.append((Fixture(name, site_of_code(code), scope or default), value))
+    return found
+
+
+def fixture_with(test: Any, wanted: object) -> Fixture | None:
+    """The fixture that hands out this object, or something that holds it."""
+    for fixture, value in fixtures_of(test):
+        if value is wanted or any(each is wanted for each in parts(value)):
+            return fixture
+    return None
+
+
+def parts(value: object) -> list[object]:
+    """What an object holds, one level deep."""
+    if isinstance(value, dict):
+        return list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    return list(getattr(value, "__dict__", {}).values())

@@ -1,0 +1,95 @@
+"""Whether anything at all could still wake an event loop.
+
+Asked when the loop has nothing ready and no timer: then only a descriptor, a thread, a signal or a child process
+could. What cannot be ruled out counts as a yes, so that a no is a proof.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+from concurrent.futures import thread as pool
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.findings.site import is_users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+# Threads of these serve the test run, and know nothing of the loops in it.
+_BYSTANDERS = {"execnet", "xdist", "pytest_timeout", "_pytest", "pydevd", "_pydevd_bundle", "coverage"}
+
+
+def nothing_can_wake(loop: Any) -> bool:
+    """Proved: this selector loop will wait for ever. Collects garbage first, whose finalizers might wake it."""
+    if not _is_silent(loop):
+        return False
+    gc.collect()
+    return _is_silent(loop) and not loop._selector.select(0)
+
+
+def _is_silent(loop: Any) -> bool:
+    return not (
+        loop._ready
+        or loop._scheduled
+        or loop._signal_handlers
+        or getattr(loop, "_executor_jobs", 0)
+        # The loop's own wake-up pipe is always registered.
+        or len(loop._selector.get_map()) > 1
+        or any(map(_may_wake, _other_threads()))
+    )
+
+
+def threads_that_may_wake() -> bool:
+    """Whether another thread runs that could set, release or put something."""
+    return any(map(_may_wake, _other_threads()))
+
+
+def _other_threads() -> Iterator[FrameType | None]:
+    frames = sys._current_frames()
+    here = threading.get_ident()
+    for thread in threading.enumerate():
+        if thread.ident != here and thread.is_alive():
+            yield frames.get(thread.ident or 0)
+
+
+def _may_wake(frame: FrameType | None) -> bool:
+    if frame is None or _is_idle_worker(frame):
+        return False
+    while frame is not None:
+        if _is_bystander(frame.f_code.co_filename):
+            return False
+        frame = frame.f_back
+    return True
+
+
+def _is_idle_worker(frame: FrameType) -> bool:
+    """A pool keeps its threads: one that waits for work does nothing by itself."""
+    if frame.f_code is not pool._worker.__code__:
+        return False
+    queue = frame.f_locals.get("work_queue")
+    return queue is not None and queue.empty()
+
+
+@lru_cache(maxsize=1024)
+def _is_bystander(filename: str) -> bool:
+    return not is_users(filename) and any(
+        part in _BYSTANDERS or part.removesuffix(".py") in _BYSTANDERS for part in Path(filename).parts
+    )
+
+
+def main_future(loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any] | None:
+    """What the nearest ``loop.run_until_complete()`` below us on this thread's stack waits for."""
+    frame: FrameType | None = sys._getframe(1)
+    code = asyncio.BaseEventLoop.run_until_complete.__code__
+    while frame is not None:
+        if frame.f_code is code and frame.f_locals.get("self") is loop:
+            found = frame.f_locals.get("future")
+            return found if isinstance(found, asyncio.Future) else None
+        frame = frame.f_back
+    return None

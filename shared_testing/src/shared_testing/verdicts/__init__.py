@@ -1,0 +1,1 @@
+"""From who waits for what to why: the words of AT402."""

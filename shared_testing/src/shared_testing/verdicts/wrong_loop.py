@@ -1,0 +1,84 @@
+"""Waiting for something that only another event loop, which stands still meanwhile, could bring."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.findings import Finding
+from shared_testing.loop.scopes import fixture_with, loop_name, parts, scope_of, test_site
+from shared_testing.loop.waits import frames_of, name_of, wait_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from shared_testing.findings import Rule, Site
+    from shared_testing.loop.waits import Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """What could end the wait, if its loop ran."""
+
+    words: str
+    site: Site | None
+    loop: asyncio.AbstractEventLoop
+
+
+def wrong_loop(
+    rule: Rule, wait: Wait, who: str, others: Sequence[asyncio.AbstractEventLoop], test: Any
+) -> Finding | None:
+    """A finding, if a task or timer of another loop has to do with what is waited for."""
+    helper = next((found for loop in others for found in _helpers(loop, wait.on)), None)
+    if helper is None:
+        return None
+    here = wait.task.get_loop()
+    there = loop_name(helper.loop)
+    fixture = fixture_with(test, wait.on)
+    notes = [f"{helper.words} waits on {there}" + (f" at {helper.site}" if helper.site else "")]
+    if fixture is not None:
+        notes.append(f"fixture {fixture.name!r} made it at {fixture.site}: {fixture.site.source}")
+    if (place := test_site(test)) is not None:
+        notes.append(f"the test runs on {loop_name(here)}: {place}: {place.source}")
+    return Finding(
+        rule,
+        f"{who!r} waits on {loop_name(here)} for what only {helper.words} on {there} could bring",
+        wait.site,
+        cause=f"{there} runs only during its own fixtures and tests; while this test waits, it stands still",
+        fix=_fix(scope_of(here), scope_of(helper.loop), fixture.name if fixture else None),
+        details=tuple(notes),
+    )
+
+
+def _fix(here: str, there: str, fixture: str | None) -> str:
+    if not here or not there:
+        return "run both on one event loop"
+    own = f"pytest_asyncio.fixture(loop_scope={here!r}) for {fixture!r}" if fixture else f"loop_scope={here!r} there"
+    return f'put the test on the same loop, with @pytest.mark.asyncio(loop_scope="{there}"), or use {own}'
+
+
+def _helpers(loop: Any, wanted: object) -> Iterator[Helper]:
+    for task in asyncio.all_tasks(loop):
+        if any(_knows(frame.f_locals.values(), wanted) for frame in frames_of(task)):
+            yield Helper(f"task {name_of(task)!r}", wait_of(task).site, loop)
+    for handle in (*getattr(loop, "_scheduled", ()), *getattr(loop, "_ready", ())):
+        if not handle.cancelled() and _knows([handle._callback, *(handle._args or ())], wanted):
+            yield Helper("a timer", None, loop)
+
+
+def _knows(values: Any, wanted: object) -> bool:
+    return wanted is not None and any(
+        value is wanted
+        or getattr(value, "__self__", None) is wanted
+        or any(each is wanted for each in parts(value))
+        or any(each is wanted for each in _closed_over(value))
+        for value in values
+    )
+
+
+def _closed_over(value: Any) -> list[object]:
+    try:
+        return [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+    except ValueError:  # a cell that is still empty
+        return []
