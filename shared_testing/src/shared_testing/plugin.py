@@ -211,9 +211,10 @@ def _attach(reports: list[pytest.TestReport], findings: list[Finding], settings:
     report.__dict__[REPORT_KEY] = [as_json(each) for each in findings]
     if settings.findings == "warn":
         return
-    if report.failed:
+    instead = any(each.instead for each in findings)
+    if report.failed and not instead:
         report.longrepr = _above(report.longrepr, text)
-    elif report.passed:
+    elif report.passed or instead:
         report.outcome = "failed"
         report.longrepr = text
     else:

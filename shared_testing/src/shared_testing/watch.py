@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shared_testing.detectors.detector import Scope
 from shared_testing.detectors.registry import make_detectors
+from shared_testing.findings.diagnosis import one_per_cause
 from shared_testing.loop.observer import LoopObserver
 from shared_testing.settings import Settings
 
@@ -83,8 +84,7 @@ class Watcher:
             self._collect(detector, lambda detector=detector: detector.finish(scope))
         self.scope = None
         # A loop that outlives its scope is looked at twice.
-        wanted = [finding for finding in dict.fromkeys(found) if finding.rule.code not in self._disabled]
-        return sorted(wanted, key=lambda finding: finding.rule.code)
+        return one_per_cause(finding for finding in found if finding.rule.code not in self._disabled)
 
     def _tell(self, listeners: list[Callable[..., object]], *told: object) -> None:
         for listener in listeners:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared_testing.detectors import deadlock, leaked_task, missing_await, wrong_mock
+from shared_testing.detectors import (
+    deadlock,
+    gather_siblings,
+    leaked_task,
+    lost_exception,
+    missing_await,
+    never_ran,
+    wrong_mock,
+)
 from shared_testing.evidence.mocks import MockCalls
 from shared_testing.evidence.unawaited import UnawaitedCoroutines
 
@@ -18,8 +26,11 @@ RULES: dict[str, Rule] = {
     for rule in (
         missing_await.RULE,
         wrong_mock.RULE,
+        never_ran.RULE,
         leaked_task.RULE,
         deadlock.RULE,
+        lost_exception.RULE,
+        gather_siblings.RULE,
     )
 }
 
@@ -28,9 +39,13 @@ def make_detectors(settings: Settings) -> list[Detector]:
     """New detectors, in the order in which they are installed; they are undone the other way round."""
     unawaited = UnawaitedCoroutines()
     return [
-        # Before AT101: it answers for the coroutines of mocks that a failed test needed as values.
+        # Before AT101, as they answer for some of the coroutines: those of mocks that a failed test needed as
+        # values, and those of tests and setups.
         wrong_mock.WrongMock(MockCalls(), unawaited),
+        never_ran.NeverRan(unawaited),
         missing_await.MissingAwait(unawaited),
         leaked_task.LeakedTask(),
         deadlock.Deadlock(),
+        lost_exception.LostException(),
+        gather_siblings.GatherSiblings(),
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shared_testing.findings.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from shared_testing.findings.rule import Rule
     from shared_testing.findings.site import Site
@@ -47,3 +47,15 @@ def _unused(allowance: Allowance) -> Finding:
         cause="the code was mended, or the mark stands on the wrong test; it would hide the next one",
         fix=f'remove allow_finding("{allowance.rule.code}")',
     )
+
+
+# A leaked task that gather() made is told where gather() stands already.
+_TOLD_BY = {"AT301": "AT702"}
+
+
+def one_per_cause(findings: Iterable[Finding]) -> list[Finding]:
+    """Each finding once, without those that another at the same line explains; in the order of the rules."""
+    unique = list(dict.fromkeys(findings))
+    told = {(finding.rule.code, finding.site) for finding in unique}
+    left = [each for each in unique if (_TOLD_BY.get(each.rule.code), each.site) not in told]
+    return sorted(left, key=lambda finding: finding.rule.code)

@@ -24,6 +24,8 @@ class Finding:
     fix: str = ""
     details: tuple[str, ...] = ()
     """Further lines, for what five lines cannot say: who waits for whom."""
+    instead: bool = False
+    """It takes the place of the test's own report, which errs about the cause; a test skipped for it fails."""
 
     def __str__(self) -> str:
         """Five lines: code and symptom, place, source, cause, fix; then the details."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import linecache
+import re
 import site
 import sysconfig
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ _LIBRARIES = tuple(
         )
     )
 )
+
+
+_DEFINITION = re.compile(r"\s*(async\s+)?def\b")
+# A decorator may take some lines, if it has arguments.
+_DECORATOR_LINES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,11 @@ def origin_site(origin: Iterable[tuple[str, int, str]] | None) -> Site | None:
 
 
 def site_of_code(code: CodeType) -> Site:
-    """Where a function is defined."""
-    return Site(code.co_filename, code.co_firstlineno, code.co_qualname)
+    """Where a function is defined: the line of its ``def``, below its decorators."""
+    first = code.co_firstlineno
+    lines = range(first, first + _DECORATOR_LINES) if not code.co_name.startswith("<") else ()
+    found = next((each for each in lines if _DEFINITION.match(linecache.getline(code.co_filename, each))), first)
+    return Site(code.co_filename, found, code.co_qualname)
 
 
 def last_user_site(traceback: TracebackType | None) -> Site | None:

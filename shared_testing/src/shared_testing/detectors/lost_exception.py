@@ -1,0 +1,180 @@
+"""AT701: something failed where nobody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import weakref
+from types import AsyncGeneratorType, GeneratorType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared_testing.evidence.errors import raised_in
+from shared_testing.findings import Finding, Rule, user_site
+from shared_testing.findings.site import last_user_site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared_testing.detectors.detector import Scope
+    from shared_testing.findings import Site
+    from shared_testing.loop.observer import LoopObserver
+
+RULE = Rule(
+    code="AT701",
+    title="exception of a task never retrieved; exception in a callback",
+    cause="the task failed, and nobody awaited it or asked for its exception",
+    fix="await the task, start it in an asyncio.TaskGroup, or log its exception in a done callback",
+    explanation=(
+        "The task ends at its first exception, and the program goes on without it. asyncio writes a record to the\n"
+        "log when the task is destroyed, which may be in another test; pytest hides the log of tests that pass."
+    ),
+    bad="""
+class Cache:
+    def start(self):
+        self._refresher = asyncio.create_task(self._refresh())
+""",
+    good="""
+class Cache:
+    def start(self):
+        self._refresher = asyncio.create_task(self._refresh())
+
+    async def close(self):
+        self._refresher.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._refresher
+""",
+    lint="RUF006 (ruff) sees a task that is not even kept",
+    not_seen=(
+        "what a loop.set_exception_handler() of the user's gets; errors of libraries with no line of the user's;\n"
+        "the future of run_coroutine_threadsafe(), which never tells; uvloop's own transports"
+    ),
+)
+
+_SHUTDOWN = "unhandled exception during asyncio.run() shutdown"
+
+
+class _Born(NamedTuple):
+    task: weakref.ref[asyncio.Task[Any]]
+    site: Site | None
+    wide: bool
+    """A fixture of a wider scope made it, and may look at it in its teardown."""
+
+
+class LostException:
+    rules: tuple[Rule, ...] = (RULE,)
+
+    def __init__(self) -> None:
+        self._scope: Scope | None = None
+        # By number: when a task tells that it was lost, weak references to it are dead already.
+        self._born: dict[int, _Born] = {}
+        self._lost: list[tuple[BaseException, Finding]] = []
+
+    def install(self, observer: LoopObserver) -> None:
+        observer.on_task.append(self._task_created)
+        observer.on_error.append(self._failed)
+
+    def uninstall(self) -> None:
+        self._born.clear()
+
+    def start(self, scope: Scope) -> None:
+        self._scope, self._lost = scope, []
+
+    def _task_created(self, task: asyncio.Task[Any]) -> None:
+        wide = self._scope is not None and self._scope.wider > 0
+        self._born[id(task)] = _Born(weakref.ref(task), user_site(sys._getframe(2)), wide)
+
+    def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
+        error = context.get("exception")
+        if self._scope is None or not isinstance(error, BaseException):
+            return False
+        # Whoever has set a handler looks after it; what follows from a leaked task is told by AT301.
+        if loop.get_exception_handler() is not None or context.get("message") == _SHUTDOWN:
+            return False
+        finding = self._finding(context, error)
+        if finding is None:
+            return False
+        self._lost.append((error, finding))
+        return True
+
+    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
+        return ()
+
+    def finish(self, scope: Scope) -> Iterable[Finding]:
+        for born in list(self._born.values()):
+            task = born.task()
+            if task is not None and _is_lost(task) and not (born.wide and _fixture_holds(task)):
+                self._tell(task)
+        self._born = {number: born for number, born in self._born.items() if _lives_on(born.task())}
+        # What the test itself raised has been seen.
+        seen = set(map(id, raised_in(scope.error)))
+        found, self._scope, self._lost = self._lost, None, []
+        return [finding for error, finding in found if id(error) not in seen]
+
+    def _tell(self, task: asyncio.Task[Any]) -> None:
+        # Not exception(): if there is no line to tell, it must not be marked as retrieved.
+        if (error := task._exception) is None:
+            return
+        if (finding := self._finding({"future": task}, error)) is not None:
+            self._lost.append((error, finding))
+            # Or asyncio would log it in some later test.
+            task._log_traceback = False
+
+    def _finding(self, context: dict[str, Any], error: BaseException) -> Finding | None:
+        raised = last_user_site(error.__traceback__)
+        if isinstance(task := context.get("future"), asyncio.Task):
+            born = self._born.get(id(task))
+            made = born.site if born is not None else None
+            return _of_task(task, error, raised, made)
+        if raised is None:
+            return None
+        told = _told(error)
+        if context.get("future") is not None:
+            symptom, cause = f"a future got {told}", "nobody awaited the future or asked for its exception"
+            return Finding(RULE, symptom, raised, cause, "await the future, or ask for its exception()")
+        what = _named(context)
+        cause = "the loop called it, and there is nobody above who could catch; the loop only writes to its log"
+        fix = "handle the error inside; or start a task there, and await it"
+        return Finding(RULE, f"{what} failed with {told}", raised, cause, fix)
+
+
+def _of_task(task: asyncio.Task[Any], error: BaseException, raised: Site | None, made: Site | None) -> Finding | None:
+    if (site := raised or made) is None:
+        return None
+    name = getattr(task.get_coro(), "__qualname__", task.get_name()).rpartition("<locals>.")[2]
+    details = (f"task created at {made}",) if made is not None and made != site else ()
+    return Finding(RULE, f"task {name!r} failed with {_told(error)}, and nobody looked", site, details=details)
+
+
+def _told(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
+
+
+def _named(context: dict[str, Any]) -> str:
+    """What failed, by the words of the loop's context."""
+    if (handle := context.get("handle")) is not None:
+        callback = getattr(handle, "_callback", None)
+        callback = getattr(callback, "func", callback)
+        name = getattr(callback, "__qualname__", None)
+        return f"callback {name.rpartition('<locals>.')[2]!r}" if name else "a callback of the loop"
+    if (protocol := context.get("protocol")) is not None:
+        return f"protocol {type(protocol).__qualname__.rpartition('<locals>.')[2]!r}"
+    if (generator := context.get("asyncgen")) is not None:
+        return f"closing async generator {getattr(generator, '__qualname__', 'it')!r}"
+    return "something on the loop"
+
+
+def _is_lost(task: asyncio.Task[Any]) -> bool:
+    # uvloop's tasks are asyncio's; a user's own class may have no such flag.
+    lost = task.done() and not task.cancelled() and getattr(task, "_log_traceback", False)
+    return bool(lost) and task.get_loop().get_exception_handler() is None
+
+
+def _lives_on(task: asyncio.Task[Any] | None) -> bool:
+    return task is not None and (not task.done() or _is_lost(task)) and not task.get_loop().is_closed()
+
+
+def _fixture_holds(task: asyncio.Task[Any]) -> bool:
+    """Whether a fixture that is not torn down yet has it in a variable."""
+    return any(isinstance(each, GeneratorType | AsyncGeneratorType) for each in gc.get_referrers(task))
