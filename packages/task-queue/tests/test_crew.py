@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from shared_testing import settle
 from task_queue import AsyncTaskQueue, Status, TaskCancelledError
 
@@ -15,7 +16,9 @@ Numbered = Callable[..., list[Any]]
 Others = Callable[[], set[asyncio.Task[Any]]]
 
 
-async def test_fail_fast_ends_the_others_first(virtual_clock: VirtualClock, tasks: TaskBuilders, others: Others) -> None:
+async def test_fail_fast_ends_the_others_first(
+    virtual_clock: VirtualClock, tasks: TaskBuilders, others: Others
+) -> None:
     """When the first error is raised, the other tasks were cancelled and have ended, clean-up included (T1)."""
     cleaned: list[str] = []
 
@@ -37,7 +40,9 @@ async def test_fail_fast_ends_the_others_first(virtual_clock: VirtualClock, task
     ]  # fmt: skip
 
 
-async def test_nothing_starts_after_a_failure(virtual_clock: VirtualClock, tasks: TaskBuilders, numbered: Numbered) -> None:
+async def test_nothing_starts_after_a_failure(
+    virtual_clock: VirtualClock, tasks: TaskBuilders, numbered: Numbered
+) -> None:
     """A call that has failed starts no further task, neither before nor after it has raised (T1b)."""
     slow = tasks.slow(1)
     queue = AsyncTaskQueue(1, on_error="raise")

@@ -4,6 +4,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from task_queue import AsyncTaskQueue, RetryPolicy
 
 if TYPE_CHECKING:

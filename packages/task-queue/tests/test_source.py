@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from shared_testing import settle
 from task_queue import AsyncTaskQueue, DuplicateTaskError, MalformedTaskError, Status
 
@@ -38,7 +39,9 @@ async def test_a_generator_is_read_as_workers_become_free(tasks: TaskBuilders) -
     await asyncio.wait([run])
 
 
-async def test_an_async_iterable_is_read_as_workers_become_free(virtual_clock: VirtualClock, tasks: TaskBuilders) -> None:
+async def test_an_async_iterable_is_read_as_workers_become_free(
+    virtual_clock: VirtualClock, tasks: TaskBuilders
+) -> None:
     """An async generator is not read ahead either, and its results come in its order."""
     pulled = 0
 

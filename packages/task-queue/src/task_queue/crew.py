@@ -34,7 +34,8 @@ class Crew:
         self._loop = asyncio.get_running_loop()
         # Each member starts from the caller's context variables, and changes only its own copy.
         self._context = contextvars.copy_context()
-        self._members: set[asyncio.Task[None]] = set()
+        # A dict for its order: tasks are cancelled in the order in which they were started.
+        self._members: dict[asyncio.Task[None], None] = {}
         self._waiting: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self._also: deque[str] = deque(maxlen=_NOTED)
@@ -47,7 +48,7 @@ class Crew:
         task = asyncio.Task(
             self._minded(work), loop=self._loop, name=f"AsyncTaskQueue {role}", context=self._context.copy()
         )
-        self._members.add(task)
+        self._members[task] = None
         task.add_done_callback(self._left)
 
     async def finish(self) -> None:
@@ -130,7 +131,7 @@ class Crew:
             self.abort(error)
 
     def _left(self, task: asyncio.Task[None]) -> None:
-        self._members.discard(task)
+        del self._members[task]
         self._on_left()
         if not self._members:
             self._on_end()

@@ -17,8 +17,9 @@ from task_queue.bare_traceback import forget_variables
 from task_queue.call import Attempts, Caller
 from task_queue.callables import is_async_def
 from task_queue.crew import Crew, current_task, is_ordinary
-from task_queue.errors import ReentrantCallError, TaskCancelledError
+from task_queue.errors import TaskCancelledError
 from task_queue.progress import Progress
+from task_queue.reentry import work_for
 from task_queue.result import Status, TaskResult, Trouble, new_result, shortened
 from task_queue.source import END, AsyncSource, SyncSource, Task
 
@@ -34,17 +35,6 @@ _SPELL: Final = 0.005
 
 # Of an interrupted list of a million, the ids of so many are told that never were started.
 _MOST_NEVER_STARTED: Final = 10_000
-
-_working_for: contextvars.ContextVar[tuple[Limit, ...]] = contextvars.ContextVar("task_queue_working_for", default=())
-
-
-def refuse_reentry(limit: Limit) -> None:
-    """Raise ReentrantCallError in a task that has a place of `limit`, and in whatever such a task has started."""
-    if limit in _working_for.get():
-        raise ReentrantCallError(
-            "a task of this AsyncTaskQueue calls the queue it runs in. It would wait for a place while it occupies "
-            "one, for ever when all are taken so; give the inner tasks an AsyncTaskQueue of their own"
-        )
 
 
 class Pool:
@@ -136,7 +126,7 @@ class Pool:
         a task has changed a context variable, or has cancelled ``asyncio.current_task()``, its worker retires,
         and the next task meets a fresh one. Before it waits, a worker lets go of the last task's objects.
         """
-        _working_for.set((*_working_for.get(), self._limit))
+        work_for(self._limit)
         context, me = contextvars.copy_context(), current_task()
         limit, source, now, wall, put = self._limit, self._source, _clock_of(self._loop), self._wall, self._outlet.put
         items = source.items if isinstance(source, SyncSource) else None
