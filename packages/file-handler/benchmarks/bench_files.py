@@ -236,8 +236,8 @@ def small_files(folder: Path, scale: float) -> Iterator[Row]:
         "chapter's version (aiofiles, in place)": by_aiofiles,
         "durable=False": lambda number: handler.write_lines(folder / f"b{number}", lines, durable=False),
         "durable=True": lambda number: handler.write_lines(folder / f"c{number}", lines),
-        "append, durable=False": lambda number: handler.append_lines(folder / "log", lines, durable=False),
-        "append, durable=True": lambda number: handler.append_lines(folder / "log", lines),
+        "append, durable=False": lambda _: handler.append_lines(folder / "log", lines, durable=False),
+        "append, durable=True": lambda _: handler.append_lines(folder / "log", lines),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(3):

@@ -37,14 +37,18 @@ class Job:
         self._call = call
         self.future: Future[object] = Future()
 
-    def run(self) -> None:
+    def run(self, before_telling: Callable[[], object] = lambda: None) -> None:
+        """Make the call, then `before_telling`'s, then tell whoever waits."""
         if not self.future.set_running_or_notify_cancel():
+            before_telling()
             return
         try:
             result = self._call()
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the job
+            before_telling()
             self.future.set_exception(error)
         else:
+            before_telling()
             self.future.set_result(result)
 
 
