@@ -207,3 +207,19 @@ async def test_names_of_ours_are_free_for_the_task() -> None:
     first, second = await queue.process_all([("a", noop, (), {}), ("b", echo, (), names)])
     assert (first.result, second.result) == ("ran", names)
     assert (await queue.process_task("c", echo, **names)).result == names
+
+
+async def test_an_error_while_a_generator_is_closed_is_raised() -> None:
+    """What goes wrong in the generator's `finally` reaches whoever ends the run early."""
+
+    def clumsy() -> Iterator[Any]:
+        try:
+            while True:
+                yield ("a", noop, (), {})
+        finally:
+            raise OSError("cannot close")
+
+    stream = AsyncTaskQueue().stream(clumsy())
+    await anext(stream)
+    with pytest.raises(OSError, match="cannot close"):
+        await stream.aclose()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from task_queue.result import shortened
@@ -92,13 +93,18 @@ class Crew:
         """Let the error that ends the run tell of another."""
         self._also.append(text)
 
-    def raise_failure(self) -> None:
-        """Raise the error that ended the run, if one did."""
+    def raise_failure(self, beside: BaseException | None) -> None:
+        """Raise the error that ended the run, if one did.
+
+        `beside`: what the caller is being left with anyway. That is not lost to a task's error, only to an
+        exit or interrupt; a generator that is closed has nobody to tell but whoever closes it.
+        """
         failure, self._failure = self._failure, None
-        if failure is None:
+        if failure is None or not (beside is None or isinstance(beside, GeneratorExit) or not is_ordinary(failure)):
             return
         if self._also:
-            failure.add_note(f"errors of other tasks: {'; '.join(self._also)}")
+            with suppress(Exception):  # An exception class may forbid all attributes: a frozen dataclass does.
+                failure.add_note(f"errors of other tasks: {'; '.join(self._also)}")
         try:
             raise failure
         finally:

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import time
 from collections import deque
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Self
 
@@ -89,10 +90,12 @@ class Pool:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             await self._crew.stop()
+        except asyncio.CancelledError as later:
+            error = later
+            raise
         finally:
             self._clean_up()
-        if error is None:
-            self._crew.raise_failure()
+            self._crew.raise_failure(beside=error)
 
     @property
     def working(self) -> bool:
@@ -259,7 +262,8 @@ class Pool:
         try:
             self._progress(Progress(self._ended, self._failed, running, self._source.total))
         except BaseException as error:
-            error.add_note("raised by the progress callback of AsyncTaskQueue, which ended the run")
+            with suppress(Exception):  # Not every exception class lets itself be noted on.
+                error.add_note("raised by the progress callback of AsyncTaskQueue, which ended the run")
             raise
 
     # ------------------------------------------------------------ the crew's beginning and end
