@@ -279,16 +279,18 @@ async def test_a_session_that_breaks_a_promise_is_refused(change: dict[str, Any]
 # ---------------------------------------------------------------- life
 
 
-async def test_connect_may_be_called_twice(users: FakeUsers) -> None:
+async def test_connect_may_be_called_twice(users: FakeUsers, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second connect() keeps the session that is open, and leaks none (P1)."""
     users.add()
     sessions: list[aiohttp.ClientSession] = []
+    real = aiohttp.ClientSession
 
-    def factory(**options: Any) -> aiohttp.ClientSession:
-        sessions.append(aiohttp.ClientSession(**options))
+    def record(**options: Any) -> aiohttp.ClientSession:
+        sessions.append(real(**options))
         return sessions[-1]
 
-    client = UserAPIClient(users.url, session_factory=factory)
+    monkeypatch.setattr(aiohttp, "ClientSession", record)
+    client = UserAPIClient(users.url)
     await client.connect()
     await client.connect()
     await client.fetch_user(1)
