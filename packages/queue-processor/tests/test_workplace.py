@@ -72,3 +72,28 @@ async def test_what_a_cut_call_left_is_told_until_the_next_one(ledger: type[Any]
     assert sorted(processor.unfinished) == list("abcd")
     await processor.process_all([])
     assert processor.unfinished == []
+
+
+def test_a_loop_that_was_closed_amid_the_work_is_no_obstacle(tasks: TaskBuilders) -> None:
+    """Who was at work in it never comes back, so nobody waits for them; items that wait are kept. (Q10)"""
+    processor: QueueProcessor[Any, Any] = QueueProcessor(tasks.slow(0, "done"), maxsize=1)
+    loop = asyncio.new_event_loop()
+    stuck: list[asyncio.Task[Any]] = [loop.create_task(processor.consumer()), loop.create_task(processor.producer([]))]
+    stuck.append(loop.create_task(processor.__aenter__()))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.set_exception_handler(lambda *_: None)  # the loop's complaint about its pending tasks
+    loop.close()
+
+    async def use() -> None:
+        await processor.queue.put("a")
+        processor.queue.close()
+        await processor.consumer()
+        assert await processor.process_all("bc") == ["done", "done"]
+        async with processor:
+            await processor.put("d")
+            await processor.join()
+
+    asyncio.run(use())
+    del stuck
