@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from file_handler import HandlerClosed
+from file_handler import pool as pool_module
 from file_handler.pool import DaemonPool
 
 
@@ -55,17 +56,17 @@ def test_a_cancelled_job_does_not_run() -> None:
     pool.shutdown()
 
 
-def test_closing_ends_the_threads_and_refuses_work() -> None:
+async def test_closing_ends_the_threads_and_refuses_work() -> None:
     """What was given is done first."""
     pool = DaemonPool(1, "to-be-closed")
     assert pool.submit(abs, -1).result() == 1
-    pool.shutdown()
+    await pool.close()
     assert [thread for thread in threading.enumerate() if thread.name.startswith("to-be-closed")] == []
     with pytest.raises(HandlerClosed):
         pool.submit(abs, -1)
 
 
-def test_closing_does_not_wait_for_a_stuck_thread() -> None:
+async def test_closing_does_not_wait_for_a_stuck_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does the interpreter: the thread is a daemon. (F13)"""
     pool = DaemonPool(1, "stuck")
     hold, started = threading.Event(), threading.Event()
@@ -76,6 +77,8 @@ def test_closing_does_not_wait_for_a_stuck_thread() -> None:
 
     pool.submit(get_stuck)
     started.wait(30)
+    monkeypatch.setattr(pool_module, "CLOSE_SECONDS", 0)
+    await pool.close()
     pool.shutdown(wait=True)
     (thread,) = [thread for thread in threading.enumerate() if thread.name.startswith("stuck")]
     assert thread.daemon
@@ -88,9 +91,11 @@ def test_a_forgotten_pool_ends_its_threads() -> None:
     """Nobody needs to close it, and the last job's arguments are not kept alive."""
     pool = DaemonPool(2, "forgotten")
     pool.submit(lambda pool: pool.thread_count, pool).result()
+    (thread,) = [thread for thread in threading.enumerate() if thread.name.startswith("forgotten")]
     del pool
     gc.collect()
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("forgotten")] == []
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_no_thread_at_all_is_refused() -> None:

@@ -110,6 +110,31 @@ async def test_a_second_cancellation_does_not_stop_the_clean_up(
     assert names(target.parent) == ["lines.txt"]
 
 
+def test_a_thread_that_outlives_its_loop_cleans_up_quietly(
+    names: Callable[[Path], list[str]],
+    target: Path,
+    gate_at: Callable[..., Gate],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is logged about the closed loop, and the path is free for the next one. (F13c)"""
+    monkeypatch.setattr(writing, "GRACE_SECONDS", 0)
+    gate = gate_at("fsync")
+    handler = AsyncFileHandler()
+
+    async def leave_it_stuck() -> None:
+        task = asyncio.create_task(handler.write_lines(target, ["given up"]))
+        await gate.reached()
+        task.cancel()
+
+    asyncio.run(leave_it_stuck())
+    gate.open()
+    asyncio.run(handler.write_lines(target, ["next"], durable=False))
+    assert target.read_text() == "next\n"
+    assert names(target.parent) == ["lines.txt"]
+    assert caplog.messages == []
+
+
 async def test_the_same_task_may_write_again_after_its_timeout(
     handler: AsyncFileHandler, target: Path, gate_at: Callable[..., Gate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
