@@ -132,3 +132,25 @@ async def test_closing_ends_a_call_that_has_no_connection_yet(users: FakeUsers, 
     with pytest.raises(ClientClosed, match="closed during the call"):
         await call
     assert virtual_clock.now == pytest.approx(1)
+
+
+async def test_a_call_may_close_its_own_client(users: FakeUsers) -> None:
+    """From a tracing callback, say: the call fails with ClientClosed, and what follows it is not cancelled."""
+    users.add()
+
+    async def close(*_: Any) -> None:
+        await client.close()
+
+    for moment in ("on_request_start", "on_request_end"):
+        tracing = aiohttp.TraceConfig()
+        getattr(tracing, moment).append(close)
+        client = UserAPIClient(users.url, trace_configs=[tracing])
+        try:
+            await client.fetch_user(1)
+        except ClientClosed:
+            pass
+        else:
+            assert moment == "on_request_end"
+        await asyncio.sleep(0)
+        with pytest.raises(ClientClosed):
+            await client.fetch_user(1)

@@ -18,6 +18,7 @@ from user_client.errors import (
 )
 from user_client.exchange import exchange
 from user_client.retry import RetryBudget
+from user_client.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from user_client.connections import Connections
@@ -88,16 +89,12 @@ class Calls:
         progress = _Progress()
         # The time limit would let the first step run even if it is too late already.
         if due > now and not connections.closing:
-            limit = asyncio.timeout_at(due)
-            connections.calls.add(limit)
-            try:
-                async with limit:
+            with TimeLimit(connections.loop, due) as limit:
+                connections.calls.add(limit)
+                try:
                     return await self._tries(connections, request, due, progress)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-            finally:
-                connections.calls.discard(limit)
+                finally:
+                    connections.calls.discard(limit)
         raise _closed(request) if connections.closing else _timed_out(request, progress, due - now)
 
     async def _tries(self, connections: Connections, request: Request, due: float, progress: _Progress) -> Any:
@@ -107,6 +104,11 @@ class Calls:
                 answer = await self._attempt(connections, request)
             except UserAPIError as error:
                 failure = error
+            except Exception:
+                # aiohttp trips, by an AssertionError for one, when a session is closed under a request.
+                if not connections.closing:
+                    raise
+                failure = _closed(request)
             else:
                 self._budget.give_back(progress.paid or 1)
                 return answer
@@ -142,23 +144,21 @@ class Calls:
         return await self._send(connections, request, self._identity.authorization(request))
 
     async def _send(self, connections: Connections, request: Request, secret: Secret | None) -> Any:
-        await connections.permits.acquire(urgent=request.login is not None)
+        permits = connections.permits
+        if not permits.take():
+            await permits.wait(urgent=request.login is not None)
         try:
             if self._policy.attempt_timeout is None:
                 return await exchange(connections.session, request, secret, self._max_body)
             return await self._send_briefly(connections, request, secret, self._policy.attempt_timeout)
         finally:
-            connections.permits.release()
+            permits.release()
 
     async def _send_briefly(
         self, connections: Connections, request: Request, secret: Secret | None, seconds: float
     ) -> Any:
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                return await exchange(connections.session, request, secret, self._max_body)
-        except TimeoutError:
-            if not limit.expired():
-                raise
+        with TimeLimit(connections.loop, connections.loop.time() + seconds):
+            return await exchange(connections.session, request, secret, self._max_body)
         raise RequestTimedOut(f"{request} got no whole answer within attempt_timeout={seconds:g} s", path=request.path)
 
     def _delay(self, request: Request, left: float, progress: _Progress, failure: UserAPIError) -> float | None:
