@@ -79,23 +79,18 @@ class Calls:
         self._budget = policy.budget or RetryBudget()
         self._max_body = max_body
 
-    async def call(self, connections: Connections, request: Request, deadline: float | None = None) -> Any:
-        """The JSON value that answers the request.
-
-        `deadline`: a time of the running loop; by default ``timeout`` seconds from now.
-        """
-        now = connections.loop.time()
-        due = now + self.timeout if deadline is None else deadline
+    async def call(self, connections: Connections, request: Request) -> Any:
+        """The JSON value that answers the request, within ``timeout`` seconds."""
+        due = connections.loop.time() + self.timeout
         progress = _Progress()
-        # The time limit would let the first step run even if it is too late already.
-        if due > now and not connections.closing:
+        if not connections.closing:
             with TimeLimit(connections.loop, due) as limit:
                 connections.calls.add(limit)
                 try:
                     return await self._tries(connections, request, due, progress)
                 finally:
                     connections.calls.discard(limit)
-        raise _closed(request) if connections.closing else _timed_out(request, progress, due - now)
+        raise _closed(request) if connections.closing else _timed_out(request, progress, self.timeout)
 
     async def _tries(self, connections: Connections, request: Request, due: float, progress: _Progress) -> Any:
         while True:
@@ -194,8 +189,6 @@ def _closed(request: Request) -> ClientClosed:
 
 
 def _timed_out(request: Request, progress: _Progress, seconds: float) -> RequestTimedOut:
-    if not progress.tries:
-        return RequestTimedOut(f"{request} was not sent: the deadline of the call had passed", path=request.path)
     last = f"; before that: {progress.last}" if progress.last else ""
     return RequestTimedOut(
         f"{request} got no whole answer within {seconds:.3g} s, in {progress.tries} "
