@@ -45,10 +45,9 @@ class Crew:
         return len(self._members)
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], role: str) -> None:
+        """Start a member. Whatever it raises, it is to catch and to hand to `mind`."""
         # Not loop.create_task(): with an eager task factory each member would run inside the one that started it.
-        task = asyncio.Task(
-            self._minded(work), loop=self._loop, name=f"AsyncTaskQueue {role}", context=self._context.copy()
-        )
+        task = asyncio.Task(work(), loop=self._loop, name=f"AsyncTaskQueue {role}", context=self._context.copy())
         self._members[task] = None
         task.add_done_callback(self._left)
 
@@ -76,6 +75,16 @@ class Crew:
         self._on_left = self._on_halt = self._on_end = _nothing
         if cancelled is not None:
             raise cancelled
+
+    def mind(self, error: BaseException) -> None:
+        """A member ends with this error: so does the run, unless somebody has cancelled the member."""
+        if not isinstance(error, asyncio.CancelledError):
+            self.abort(error)
+        elif not self.stopping and not current_task().cancelling():
+            # Not a cancellation of ours, but an error that the caller would take for its own cancellation.
+            instead = RuntimeError("the iterable of tasks, or the progress callback, raised CancelledError")
+            instead.__cause__ = error
+            self.abort(instead)
 
     def abort(self, error: BaseException) -> None:
         """End the run with this error. The first one counts, but an exit or interrupt goes before errors."""
@@ -123,18 +132,6 @@ class Crew:
     def _ring(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
-
-    async def _minded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            await work()
-        except asyncio.CancelledError as error:
-            if not self.stopping and not current_task().cancelling():
-                # Not a cancellation of ours, but an error that the caller would take for its own cancellation.
-                instead = RuntimeError("the iterable of tasks, or the progress callback, raised CancelledError")
-                instead.__cause__ = error
-                self.abort(instead)
-        except BaseException as error:  # noqa: BLE001 - Raised again by the caller, when all the others have ended.
-            self.abort(error)
 
     def _left(self, task: asyncio.Task[None]) -> None:
         del self._members[task]

@@ -83,7 +83,7 @@ class Pool:
         self._wall = time.time() - self._loop.time()
         self._crew = Crew(on_left=self._hire, on_halt=self._close_outlet, on_end=self._outlet.wake)
         if isinstance(self._source, AsyncSource):
-            self._crew.start(self._source.feed, "feeder")
+            self._crew.start(self._feed, "feeder")
         self._hire()
         return self
 
@@ -136,67 +136,76 @@ class Pool:
         plain, window, watched = self._caller.plain, self._window, self._progress is not None
         crew = self._crew
         trusted = None
-        while not crew.stopping:
-            spell = now() + _SPELL
-            for _ in _TURN:
-                # 1. Room for one more result; then a task.
-                if self._pulled - self._taken >= window:
-                    item = func = args = kwargs = value = result = None
-                    await self._room()
-                if self._exhausted:
-                    return
-                if items is not None:
-                    item = next(items, END)
-                else:
-                    item = func = args = kwargs = value = result = None
-                    item = await source.take()  # type: ignore[union-attr]
-                if item is END:
-                    self._exhaust()
-                    return
-                position = self._pulled
-                self._pulled = position + 1
-                if position < self._size:
-                    self._hire()
-                # 2. A place, among all the calls of this queue.
-                if limit.free:
-                    limit.free -= 1
-                else:
-                    await self._place(position, item)
-                # 3. The task itself.
-                task_id, func, args, kwargs = item
-                attempts = None
-                began = now()
-                try:
-                    if func is trusted or (plain and is_async_def(func)):
-                        trusted = func
-                        value = await func(*args, **kwargs)
+        try:
+            while not crew.stopping:
+                spell = now() + _SPELL
+                for _ in _TURN:
+                    # 1. Room for one more result; then a task.
+                    if self._pulled - self._taken >= window:
+                        item = func = args = kwargs = value = result = None
+                        await self._room()
+                    if self._exhausted:
+                        return
+                    if items is not None:
+                        item = next(items, END)
                     else:
-                        attempts = Attempts()
-                        value = await self._caller.call(attempts, task_id, func, args, kwargs)
-                except BaseException as error:  # noqa: BLE001 - What is not the task's own ends the run, in there.
-                    ended = now()
-                    result = self._failed_result(task_id, error, began, ended, attempts)
-                else:
-                    ended = now()
-                    result = new_result(task_id, value, began, ended, wall, attempts.remark() if attempts else None)
-                # 4. The place back, the result out.
-                if limit.waiting:
-                    limit.give_back()
-                else:
-                    limit.free += 1
-                put(position, result)
-                if watched:
-                    self._report(result)
-                try:
-                    spoilt = me.cancelling() or contextvars.copy_context() != context
-                except Exception:  # noqa: BLE001 - Values that cannot be compared, arrays for one: they have been set.
-                    spoilt = True
-                if spoilt or crew.stopping:
-                    return
-                if ended > spell:
-                    break
-            # A task that never waits leaves the loop no turn, so the worker does.
-            await asyncio.sleep(0)
+                        item = func = args = kwargs = value = result = None
+                        item = await source.take()  # type: ignore[union-attr]
+                    if item is END:
+                        self._exhaust()
+                        return
+                    position = self._pulled
+                    self._pulled = position + 1
+                    if position < self._size:
+                        self._hire()
+                    # 2. A place, among all the calls of this queue.
+                    if limit.free:
+                        limit.free -= 1
+                    else:
+                        await self._place(position, item)
+                    # 3. The task itself.
+                    task_id, func, args, kwargs = item
+                    attempts = None
+                    began = now()
+                    try:
+                        if func is trusted or (plain and is_async_def(func)):
+                            trusted = func
+                            value = await func(*args, **kwargs)
+                        else:
+                            attempts = Attempts()
+                            value = await self._caller.call(attempts, task_id, func, args, kwargs)
+                    except BaseException as error:  # noqa: BLE001 - What is not the task's own ends the run, in there.
+                        ended = now()
+                        result = self._failed_result(task_id, error, began, ended, attempts)
+                    else:
+                        ended = now()
+                        result = new_result(task_id, value, began, ended, wall, attempts.remark() if attempts else None)
+                    # 4. The place back, the result out.
+                    if limit.waiting:
+                        limit.give_back()
+                    else:
+                        limit.free += 1
+                    put(position, result)
+                    if watched:
+                        self._report(result)
+                    try:
+                        spoilt = me.cancelling() or contextvars.copy_context() != context
+                    except Exception:  # noqa: BLE001 - Values that cannot be compared, arrays for one: they have been set.
+                        spoilt = True
+                    if spoilt or crew.stopping:
+                        return
+                    if ended > spell:
+                        break
+                # A task that never waits leaves the loop no turn, so the worker does.
+                await asyncio.sleep(0)
+        except BaseException as error:  # noqa: BLE001 - Sorted out there, in this very turn: nothing else may start.
+            crew.mind(error)
+
+    async def _feed(self) -> None:
+        try:
+            await self._source.feed()  # type: ignore[union-attr]
+        except BaseException as error:  # noqa: BLE001 - As above.
+            self._crew.mind(error)
 
     async def _room(self) -> None:
         while self._pulled - self._taken >= self._window and not self._exhausted:
