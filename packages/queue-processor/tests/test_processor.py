@@ -215,7 +215,7 @@ async def test_calls_at_once_each_return_their_own_results(ledger: type[Any]) ->
 
 async def test_a_long_call_does_not_hold_up_a_short_one(ledger: type[Any]) -> None:
     """Where there are more consumers than permits, they take turns. (Q9)"""
-    book = ledger(steps=0)
+    book = ledger(steps=1)
     processor = QueueProcessor(book, consumers=1)
     long = asyncio.create_task(processor.process_all(range(1000)))
     await asyncio.sleep(0)
