@@ -279,3 +279,16 @@ async def test_a_cancelled_login_at_any_moment_can_be_made_again(
         assert not [task for task in asyncio.all_tasks() if task.get_name() == "user_client login"]
     await login
     assert (await member.fetch_user(1))["id"] == 1
+
+
+async def test_a_close_in_the_wrong_loop_changes_nothing(users: FakeUsers, member: AuthenticatedAPIClient) -> None:
+    """It is refused, and the client is open and logged in as before."""
+    await member.authenticate("testuser", "testpass")
+
+    def elsewhere() -> None:
+        with pytest.raises(RuntimeError, match="another event loop"):
+            asyncio.run(member.close())
+
+    await asyncio.to_thread(elsewhere)
+    assert member.token is not None
+    assert (await member.fetch_user(1))["id"] == 1

@@ -107,8 +107,11 @@ class UserAPIClient:
             _check_loop(connections)
         self._is_closed = True
         self._connections = None
-        if connections is not None and not connections.loop.is_closed():
-            await connections.close()
+        try:
+            if connections is not None and not connections.loop.is_closed():
+                await connections.close()
+        finally:
+            await self._forget()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -199,6 +202,9 @@ class UserAPIClient:
     def _ready(self, what: str) -> Connections:  # noqa: ARG002 - for the client that logs in
         """Open, and able to make calls; raises what would fail them all."""
         return self._open()
+
+    async def _forget(self) -> None:
+        """What close() has to do besides, for the client that logs in."""
 
     def _open(self) -> Connections:
         if self._is_closed:
