@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,7 @@ from file_handler import WriteInsideWrite
 from file_handler.path_locks import PathLocks, Turnstile
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 
 async def test_holders_come_in_the_order_of_asking(settle: Callable[[], Awaitable[None]]) -> None:
@@ -73,14 +73,16 @@ async def test_a_loop_that_was_closed_gets_no_turn(settle: Callable[[], Awaitabl
         loop.run_forever()
         loop.close()
         task._log_destroy_pending = False  # type: ignore[attr-defined]
-        waiting.close()
+        left_behind.append(waiting)
 
+    left_behind: list[Coroutine[Any, Any, None]] = []
     thread = threading.Thread(target=wait_in_a_loop_that_ends)
     thread.start()
     thread.join()
     turnstile.leave()
-    await turnstile.enter()
-    turnstile.leave()
+    assert turnstile._free == 1
+    left_behind.pop().close()
+    assert turnstile._free == 1
 
 
 async def test_two_loops_exclude_each_other(settle: Callable[[], Awaitable[None]]) -> None:

@@ -36,6 +36,25 @@ def test_jobs_keep_their_order_and_never_overlap(pool: DaemonPool) -> None:
     assert seen == list(range(100))
 
 
+def test_it_is_busy_until_the_last_job_is_done(pool: DaemonPool) -> None:
+    """While the second of two jobs runs, too: the next one must queue behind it."""
+    strand, hold, second = Strand(pool), threading.Event(), threading.Event()
+    strand.submit(hold.wait, 30)
+
+    def run_second() -> bool:
+        second.set()
+        return hold_second.wait(30)
+
+    hold_second = threading.Event()
+    last = strand.submit(run_second)
+    hold.set()
+    assert second.wait(30)
+    assert not strand.idle
+    hold_second.set()
+    assert last.result()
+    assert strand.idle
+
+
 def test_what_comes_after_all_waits_for_a_running_job(pool: DaemonPool) -> None:
     """So a file is never closed under the thread that reads it."""
     strand, hold, closed = Strand(pool), threading.Event(), threading.Event()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from file_handler import AsyncFileHandler, LineError, WriteInsideWrite, writing
+from file_handler import AsyncFileHandler, LineError, WriteInsideWrite, side_car, writing
+from file_handler.errors import Busy
 from file_handler.path_locks import PATH_LOCKS
 
 if TYPE_CHECKING:
@@ -218,6 +219,15 @@ async def test_other_spellings_are_the_same_path(target: Path, monkeypatch: pyte
         real_replace(*args, **kwargs)  # type: ignore[arg-type]
         writing_now -= 1
 
+    def claim(*args: Any) -> int:
+        try:
+            return real_claim(*args)
+        except Busy:
+            collisions.append(args)
+            raise
+
+    collisions, real_claim = list[object](), side_car.claim
+    monkeypatch.setattr(side_car, "claim", claim)
     monkeypatch.setattr(os, "replace", replace)
     async with AsyncFileHandler() as one, AsyncFileHandler() as other:
         await asyncio.gather(
@@ -225,6 +235,7 @@ async def test_other_spellings_are_the_same_path(target: Path, monkeypatch: pyte
             *(handler.write_lines(path, ["y"], durable=False) for path in spellings for handler in (one, other)),
         )
     assert most == 1
+    assert collisions == []  # they waited in the process, none had to look again
     assert set(target.read_text().split()) <= {"old", "x", "y"}
 
 
