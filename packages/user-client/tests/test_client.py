@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 import user_client
-from shared_testing import FakeUsers
 from shared_testing.contracts.user_api import GET_USER, LIST_USERS, SEARCH_USERS
 from shared_testing.fakes.weather import Weather
 from user_client import (
@@ -24,7 +23,7 @@ from user_client import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from shared_testing import VirtualClock, aioresponses
+    from shared_testing import FakeUsers, VirtualClock, aioresponses
 
 
 def test_every_public_name_is_listed_in_order() -> None:

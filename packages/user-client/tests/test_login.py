@@ -292,3 +292,16 @@ async def test_a_close_in_the_wrong_loop_changes_nothing(users: FakeUsers, membe
     await asyncio.to_thread(elsewhere)
     assert member.token is not None
     assert (await member.fetch_user(1))["id"] == 1
+
+
+async def test_a_token_that_others_have_renewed_meanwhile_is_tried(
+    users: FakeUsers, member: AuthenticatedAPIClient, virtual_clock: VirtualClock
+) -> None:
+    """A call whose new token expired too, while its request was under way, goes on with the newest one."""
+    await member.authenticate("testuser", "testpass")
+    users.on(GET_USER).reply(401).delay(2).reply(401)
+    slow = asyncio.create_task(member.fetch_user(1))
+    await virtual_clock.advance(1)
+    await member.authenticate("testuser", "testpass")
+    assert (await slow)["id"] == 1
+    assert users.logins == 3

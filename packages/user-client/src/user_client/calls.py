@@ -120,23 +120,27 @@ class Calls:
             await asyncio.sleep(delay)
 
     async def _attempt(self, connections: Connections, request: Request) -> Any:
-        """One try, and after a 401 once more with a new token."""
+        """One try, and after a 401 again with a new token."""
         if request.login is not None:
             return await self._send(connections, request, None)
         if (change := self._identity.changing(connections)) is not None:
             await asyncio.wait((change,))
-        secret = self._identity.authorization(request)
-        try:
-            return await self._send(connections, request, secret)
-        except AuthenticationFailed as error:
-            refusal = error
-        # Outside of the except block: what goes wrong with the login did not happen "during handling" of the 401.
-        try:
-            if not await self._identity.renew(secret, self, connections):
-                raise refusal
-        finally:
-            del refusal
-        return await self._send(connections, request, self._identity.authorization(request))
+        is_renewed = False
+        while True:
+            secret = self._identity.authorization(request)
+            try:
+                return await self._send(connections, request, secret)
+            except AuthenticationFailed as error:
+                refusal = error
+            # Outside of the except block: what goes wrong with the login did not happen "during handling" of the 401.
+            try:
+                # One login for a try; a token that others have renewed since is worth a look as well.
+                is_final = is_renewed and self._identity.authorization(request) is secret
+                if is_final or not await self._identity.renew(secret, self, connections):
+                    raise refusal
+            finally:
+                del refusal
+            is_renewed = True
 
     async def _send(self, connections: Connections, request: Request, secret: Secret | None) -> Any:
         permits = connections.permits
