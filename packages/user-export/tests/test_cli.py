@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared_testing.contracts.user_api import GET_USER
-from user_export import only_writer
+from user_export.lock import only_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
