@@ -159,7 +159,7 @@ def reading(folder: Path, scale: float) -> Iterator[Row]:
         "ours": round(one_by_one, 2),
         "others": {"sync text loop, s": round(sync, 2), f"aiofiles line by line ({few:,} lines)": round(per_line, 1)},
         "bars": [
-            bar("<= 2.5 x sync", one_by_one, 2.5),
+            bar("<= 2 x sync", one_by_one, 2.0),
             bar(">= 100 x ahead of aiofiles", per_line / one_by_one, 100, at_least=True),
         ],
     }
