@@ -30,7 +30,7 @@ async def test_arguments_are_passed_on(tasks: TaskBuilders) -> None:
     slow = tasks.slow(0)
     await AsyncTaskQueue().process_all([("a", slow, (1, 2), {"x": 3})])
     await AsyncTaskQueue().process_task("a", slow, 4, y=5)
-    assert slow.calls == [((1, 2), {"x": 3}), ((4,), {"y": 5})]
+    assert slow.arguments == [((1, 2), {"x": 3}), ((4,), {"y": 5})]
 
 
 async def test_errors_are_collected(virtual_clock: VirtualClock, tasks: TaskBuilders) -> None:
