@@ -135,7 +135,7 @@ async def test_a_server_that_is_not_there_is_one_sentence(command: Command, out:
     """No traceback; the address and the way on are named."""
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-    code, _, errors = await command.run("--base-url", f"http://127.0.0.1:{port}", "--out", out, "--timeout", "3")
+    code, _, errors = await command.run("--base-url", f"http://127.0.0.1:{port}", "--out", out, "--timeout", "0.2")
     assert code == 1
     assert "Traceback" not in errors
     assert "go on with --resume" in errors
