@@ -233,7 +233,7 @@ def small_files(folder: Path, scale: float) -> Iterator[Row]:
             await write(number)
 
     ways: dict[str, Callable[[int], Awaitable[object]]] = {
-        "chapter's version (aiofiles, in place)": by_aiofiles,
+        "aiofiles, in place": by_aiofiles,
         "durable=False": lambda number: handler.write_lines(folder / f"b{number}", lines, durable=False),
         "durable=True": lambda number: handler.write_lines(folder / f"c{number}", lines),
         "append, durable=False": lambda _: handler.append_lines(folder / "log", lines, durable=False),
