@@ -1,8 +1,9 @@
 """Run every benchmark of the packages, and print their ratios in one table.
 
 Each ``packages/*/benchmarks/bench_*.py`` runs in a process of its own and prints one JSON object per
-line: the work, the figure, ours, the others', and the bars it must reach. The exit code is 1 when a bar is
-missed. Options: ``--quick`` for a tenth of the size, and parts of file names to run only those.
+line: the work, the figure, ours, the others', and the bars it must reach. The exit code is 1 when a bar is missed
+or a benchmark broke. Options: parts of file names, to run only those; ``--quick`` runs at a tenth of the size, which
+shows that the benchmarks work, but is too short to judge by: then only what broke counts.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
     missed = [f"{row['work']}: {bar['name']}" for row in rows for bar in row["bars"] if not bar["ok"]]
     for line in (*(f"missed: {each}" for each in missed), *(f"broke: {each}" for each in broken)):
         print(line)
-    return 1 if missed or broken else 0
+    return 1 if broken or (missed and "--quick" not in options) else 0
 
 
 def show(rows: list[dict[str, Any]]) -> None:

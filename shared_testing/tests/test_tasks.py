@@ -23,7 +23,7 @@ async def test_the_arguments_of_each_call_are_kept(tasks: TaskBuilders) -> None:
     """A builder takes whatever it is called with, so that it stands in for any function."""
     slow = tasks.slow(0)
     await slow("a", key=1)
-    assert slow.calls == [(("a",), {"key": 1})]
+    assert slow.arguments == [(("a",), {"key": 1})]
 
 
 async def test_failing_raises_each_time(tasks: TaskBuilders) -> None:

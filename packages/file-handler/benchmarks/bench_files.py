@@ -159,7 +159,7 @@ def reading(folder: Path, scale: float) -> Iterator[Row]:
         "ours": round(one_by_one, 2),
         "others": {"sync text loop, s": round(sync, 2), f"aiofiles line by line ({few:,} lines)": round(per_line, 1)},
         "bars": [
-            bar("<= 2.5 x sync", one_by_one, 2.5),
+            bar("<= 2 x sync", one_by_one, 2.0),
             bar(">= 100 x ahead of aiofiles", per_line / one_by_one, 100, at_least=True),
         ],
     }
@@ -233,11 +233,11 @@ def small_files(folder: Path, scale: float) -> Iterator[Row]:
             await write(number)
 
     ways: dict[str, Callable[[int], Awaitable[object]]] = {
-        "chapter's version (aiofiles, in place)": by_aiofiles,
+        "aiofiles, in place": by_aiofiles,
         "durable=False": lambda number: handler.write_lines(folder / f"b{number}", lines, durable=False),
         "durable=True": lambda number: handler.write_lines(folder / f"c{number}", lines),
-        "append, durable=False": lambda number: handler.append_lines(folder / "log", lines, durable=False),
-        "append, durable=True": lambda number: handler.append_lines(folder / "log", lines),
+        "append, durable=False": lambda _: handler.append_lines(folder / "log", lines, durable=False),
+        "append, durable=True": lambda _: handler.append_lines(folder / "log", lines),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(3):

@@ -248,7 +248,7 @@ async def test_an_exception_in_the_block_cancels_the_work(
             handles = background.start_processing(range(5))
             await settle()
             raise OSError("gone")
-    assert (len(work.calls), work.cancelled) == (2, 2)
+    assert (work.calls, work.cancelled) == (2, 2)
     assert all(handle.cancelled() for handle in handles)
     assert len(asyncio.all_tasks()) == 1
     await background.wait_for_completion()
@@ -308,7 +308,7 @@ async def test_when_somebody_cancels_an_items_task_the_waiting_ones_are_not_star
         await background.wait_for_completion()
     assert "2 waiting item(s) were not started" in str(failures.value.exceptions[0])
     assert all(handle.cancelled() for handle in handles)
-    assert len(work.calls) == 1
+    assert work.calls == 1
 
 
 def test_a_loop_that_ends_amid_the_work_leaves_no_task_and_no_obstacle(ledger: type[Any]) -> None:

@@ -38,7 +38,7 @@ async def test_an_item_is_tried_again_until_it_succeeds(tasks: TaskBuilders) -> 
     bench.channel.push("x")
     bench.channel.close()
     await bench.consumer.run()
-    assert (bench.done, bench.dead, len(handle.calls)) == (["done"], [], 3)
+    assert (bench.done, bench.dead, handle.calls) == (["done"], [], 3)
     assert bench.channel.unfinished == 0
 
 

@@ -213,6 +213,18 @@ async def test_calls_at_once_each_return_their_own_results(ledger: type[Any]) ->
     assert book.peak == 2
 
 
+async def test_a_long_call_does_not_hold_up_a_short_one(ledger: type[Any]) -> None:
+    """Where there are more consumers than permits, they take turns. (Q9)"""
+    book = ledger(steps=1)
+    processor = QueueProcessor(book, consumers=1)
+    long = asyncio.create_task(processor.process_all(range(1000)))
+    await asyncio.sleep(0)
+    await processor.process_all(["short"])
+    assert not long.done()
+    assert len(book.done) < 500
+    await long
+
+
 async def test_a_call_whose_source_is_silent_holds_up_no_other(ledger: type[Any]) -> None:
     """A consumer that waits for an item lets others have its turn."""
 
@@ -332,6 +344,17 @@ async def test_by_hand_a_failure_for_good_reaches_consumer_and_producer(ledger: 
     processor.queue.close()
     await processor.consumer()
     assert sorted(book.done) == [0, *left]
+
+
+async def test_after_a_shutdown_the_next_run_begins_afresh(ledger: type[Any]) -> None:
+    """The processor is not used up."""
+    processor = QueueProcessor(ledger())
+    assert await processor.shutdown() == []
+    consumer = asyncio.create_task(processor.consumer())
+    await asyncio.sleep(0)
+    await processor.producer("ab")
+    await consumer
+    assert processor.results == ["done_a", "done_b"]
 
 
 async def test_a_subclass_can_say_what_is_done_with_an_item() -> None:

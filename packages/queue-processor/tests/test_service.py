@@ -277,3 +277,17 @@ async def test_join_does_not_wait_for_what_a_shutdown_has_left(
             with pytest.raises(UnfinishedWork) as left:
                 await join
             assert left.value.items == ["a", "b"]
+
+
+async def test_who_joins_while_it_drains_learns_of_the_failure_itself(
+    ledger: type[Any], settle: Callable[[], Awaitable[None]]
+) -> None:
+    """Not only that something was left undone by it."""
+    with pytest.raises(ItemFailed):
+        async with QueueProcessor(ledger(fail={1}), attempts=1, on_failure="raise") as sink:
+            for number in range(3):
+                await sink.put(number)
+            join = asyncio.create_task(sink.join())
+            await asyncio.sleep(0)
+    with pytest.raises(ItemFailed):
+        await join

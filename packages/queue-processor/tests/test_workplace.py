@@ -11,6 +11,8 @@ import pytest
 from queue_processor import QueueProcessor, WrongEventLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from shared_testing import TaskBuilders
 
 
@@ -72,3 +74,47 @@ async def test_what_a_cut_call_left_is_told_until_the_next_one(ledger: type[Any]
     assert sorted(processor.unfinished) == list("abcd")
     await processor.process_all([])
     assert processor.unfinished == []
+
+
+def abandoned(tasks: TaskBuilders) -> tuple[QueueProcessor[Any, Any], list[asyncio.Task[Any]]]:
+    """A processor that was at work in every way when its loop was closed; its tasks are kept from the garbage."""
+    processor: QueueProcessor[Any, Any] = QueueProcessor(tasks.slow(0, "done"), maxsize=1)
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # it would complain of its pending tasks
+    work = (processor.consumer(), processor.process_all([1, 2]), processor.__aenter__())
+    stuck: list[asyncio.Task[Any]] = [loop.create_task(one) for one in work]
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    return processor, stuck
+
+
+async def by_hand(processor: QueueProcessor[Any, Any]) -> None:
+    await processor.queue.put("a")
+    processor.queue.close()
+    await processor.consumer()
+    assert processor.results == ["done"]
+
+
+async def nothing_by_hand(processor: QueueProcessor[Any, Any]) -> None:
+    processor.queue.close()
+    await processor.consumer()
+
+
+async def call(processor: QueueProcessor[Any, Any]) -> None:
+    assert await processor.process_all("bc") == ["done", "done"]
+
+
+async def serve(processor: QueueProcessor[Any, Any]) -> None:
+    async with processor:
+        await processor.put("d")
+        await processor.join()
+
+
+@pytest.mark.parametrize("use", [by_hand, nothing_by_hand, call, serve])
+def test_a_loop_that_was_closed_amid_the_work_is_no_obstacle(
+    use: Callable[[QueueProcessor[Any, Any]], Coroutine[Any, Any, None]], tasks: TaskBuilders
+) -> None:
+    """Who was at work in it never comes back, so nobody waits for them. (Q10)"""
+    processor, stuck = abandoned(tasks)
+    asyncio.run(use(processor))
+    assert not any(task.done() for task in stuck[:2])

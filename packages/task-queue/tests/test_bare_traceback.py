@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+
 from task_queue import AsyncTaskQueue
 from task_queue.bare_traceback import forget_variables
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from shared_testing import settle
 from task_queue import AsyncTaskQueue, RetryPolicy, Status, TaskTimeoutError
 
@@ -123,21 +123,21 @@ async def test_an_awaitable_from_a_thread_is_awaited() -> None:
 
 
 async def test_threads_are_limited_and_fail_like_tasks(numbered: Numbered) -> None:
-    """No more threads than places; an error in one is that task's error."""
-    lock, running, peak = threading.Lock(), 0, 0
+    """As many threads as places, and no more; an error in one is that task's error."""
+    lock, both, running, peak = threading.Lock(), threading.Barrier(2, timeout=10), 0, 0
 
-    def sync(_: int = 0) -> None:
+    def sync() -> None:
         nonlocal running, peak
         with lock:
             running += 1
             peak = max(peak, running)
-        time.sleep(0.002)  # A thread has no virtual clock; it only has to be there while the others start.
+        both.wait()
         with lock:
             running -= 1
         raise ValueError
 
     results = await AsyncTaskQueue(2, threads=True).process_all(numbered(8, sync))
-    assert peak <= 2
+    assert peak == 2
     assert all(isinstance(result.error, ValueError) for result in results)
 
 

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable  # noqa: TC003 - an annotation here is read at run time
+from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
+
 from task_queue import AsyncTaskQueue, NotAsyncError
 from task_queue.callables import Kind, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 async def coroutine_function(value: int = 5) -> int:
@@ -136,8 +140,10 @@ async def test_a_coroutine_in_place_of_a_function_is_told_and_closed() -> None:
 @pytest.mark.parametrize(
     ("func", "kind"),
     [
-        (plain, Kind.PLAIN), (print, Kind.PLAIN), (Old(), Kind.PLAIN), (int, Kind.PLAIN), (says_something_unknown, Kind.PLAIN),
-        (functools.partial(plain), Kind.PLAIN), (generator, Kind.GENERATOR), (5, Kind.NOT_CALLABLE), (None, Kind.NOT_CALLABLE),
+        (plain, Kind.PLAIN), (print, Kind.PLAIN), (Old(), Kind.PLAIN), (int, Kind.PLAIN),
+        (says_something_unknown, Kind.PLAIN),
+        (functools.partial(plain), Kind.PLAIN), (generator, Kind.GENERATOR),
+        (5, Kind.NOT_CALLABLE), (None, Kind.NOT_CALLABLE),
         (says_so, Kind.PERHAPS), (Mock(), Kind.PERHAPS), (coroutine_function, Kind.ASYNC), (Service(), Kind.ASYNC),
     ],
 )  # fmt: skip

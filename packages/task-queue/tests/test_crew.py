@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from shared_testing import settle
 from task_queue import AsyncTaskQueue, Status, TaskCancelledError
 
@@ -15,7 +17,9 @@ Numbered = Callable[..., list[Any]]
 Others = Callable[[], set[asyncio.Task[Any]]]
 
 
-async def test_fail_fast_ends_the_others_first(virtual_clock: VirtualClock, tasks: TaskBuilders, others: Others) -> None:
+async def test_fail_fast_ends_the_others_first(
+    virtual_clock: VirtualClock, tasks: TaskBuilders, others: Others
+) -> None:
     """When the first error is raised, the other tasks were cancelled and have ended, clean-up included (T1)."""
     cleaned: list[str] = []
 
@@ -37,14 +41,16 @@ async def test_fail_fast_ends_the_others_first(virtual_clock: VirtualClock, task
     ]  # fmt: skip
 
 
-async def test_nothing_starts_after_a_failure(virtual_clock: VirtualClock, tasks: TaskBuilders, numbered: Numbered) -> None:
+async def test_nothing_starts_after_a_failure(
+    virtual_clock: VirtualClock, tasks: TaskBuilders, numbered: Numbered
+) -> None:
     """A call that has failed starts no further task, neither before nor after it has raised (T1b)."""
     slow = tasks.slow(1)
     queue = AsyncTaskQueue(1, on_error="raise")
     with pytest.raises(ValueError, match="bad"):
         await queue.process_all([("bad", tasks.failing(ValueError("bad")), (), {}), *numbered(5, slow)])
     await virtual_clock.advance(100)
-    assert slow.calls == []
+    assert slow.calls == 0
     assert [result.status for result in queue.results[1:]] == [Status.NEVER_STARTED] * 5
 
 
@@ -158,3 +164,55 @@ async def test_workers_are_not_run_inside_each_other(numbered: Numbered, tasks: 
     finally:
         loop.set_task_factory(None)
     assert all(result.succeeded for result in results)
+
+
+async def test_an_exit_is_not_lost_to_a_cancellation(virtual_clock: VirtualClock) -> None:
+    """A SystemExit from the clean-up of a cancelled run is raised."""
+
+    async def leaving() -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            raise SystemExit(3)
+
+    async def call() -> None:
+        async with asyncio.timeout(1):
+            await AsyncTaskQueue().process_all([("a", leaving, (), {})])
+
+    with pytest.raises(SystemExit):
+        await call()
+
+
+async def test_an_error_that_forbids_attributes_is_reported(tasks: TaskBuilders) -> None:
+    """A frozen exception class can be collected and raised like any other."""
+
+    @dataclass(frozen=True)
+    class FrozenError(Exception):
+        code: int
+
+    async def fail() -> None:
+        raise FrozenError(5)
+
+    async def fail_on_the_way_out() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            raise KeyError
+
+    assert (await AsyncTaskQueue().process_task("a", fail)).error == FrozenError(5)
+    with pytest.raises(FrozenError):
+        await AsyncTaskQueue(on_error="raise").process_all([("b", fail_on_the_way_out, (), {}), ("a", fail, (), {})])
+
+
+def test_a_loop_that_ends_takes_a_forgotten_stream_along(tasks: TaskBuilders, numbered: Numbered) -> None:
+    """``asyncio.run`` ends although a stream was left open, and nothing is reported as lost."""
+    never = tasks.never()
+    kept = []
+
+    async def main() -> None:
+        stream = AsyncTaskQueue().stream([("a", asyncio.sleep, (0,), {}), *numbered(5, never)])
+        kept.append(stream)
+        await anext(stream)
+
+    asyncio.run(main())
+    assert never.running == 0

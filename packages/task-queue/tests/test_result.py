@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+
 from task_queue import AsyncTaskQueue, Status, TaskResult
 from task_queue.result import Trouble, new_result
 

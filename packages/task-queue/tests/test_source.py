@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from shared_testing import settle
 from task_queue import AsyncTaskQueue, DuplicateTaskError, MalformedTaskError, Status
 
@@ -38,7 +39,9 @@ async def test_a_generator_is_read_as_workers_become_free(tasks: TaskBuilders) -
     await asyncio.wait([run])
 
 
-async def test_an_async_iterable_is_read_as_workers_become_free(virtual_clock: VirtualClock, tasks: TaskBuilders) -> None:
+async def test_an_async_iterable_is_read_as_workers_become_free(
+    virtual_clock: VirtualClock, tasks: TaskBuilders
+) -> None:
     """An async generator is not read ahead either, and its results come in its order."""
     pulled = 0
 
@@ -179,7 +182,7 @@ async def test_a_repeated_id_is_refused_before_anything_runs(tasks: TaskBuilders
     slow = tasks.slow(0)
     with pytest.raises(DuplicateTaskError, match=r"tasks\[2\] has the id 'twice'"):
         await AsyncTaskQueue().process_all([("twice", slow, (), {}), ("b", slow, (), {}), ("twice", slow, (), {})])
-    assert slow.calls == []
+    assert slow.calls == 0
 
 
 async def test_a_repeated_id_of_a_generator_ends_the_run() -> None:
@@ -204,3 +207,19 @@ async def test_names_of_ours_are_free_for_the_task() -> None:
     first, second = await queue.process_all([("a", noop, (), {}), ("b", echo, (), names)])
     assert (first.result, second.result) == ("ran", names)
     assert (await queue.process_task("c", echo, **names)).result == names
+
+
+async def test_an_error_while_a_generator_is_closed_is_raised() -> None:
+    """What goes wrong in the generator's `finally` reaches whoever ends the run early."""
+
+    def clumsy() -> Iterator[Any]:
+        try:
+            while True:
+                yield ("a", noop, (), {})
+        finally:
+            raise OSError("cannot close")
+
+    stream = AsyncTaskQueue().stream(clumsy())
+    await anext(stream)
+    with pytest.raises(OSError, match="cannot close"):
+        await stream.aclose()

@@ -28,7 +28,7 @@ from user_client.credentials import Credentials, Secret
     ],
 )
 def test_a_prefix_is_kept_and_a_slash_at_the_end_is_not(given_url: str, kept: str) -> None:
-    """Requests go to the prefix, with one slash between (C6)."""
+    """Requests go to the prefix, with one slash between."""
     base_url = BaseURL(given_url)
     assert str(base_url) == kept
     assert base_url.user(1).url == f"{kept}/users/1"

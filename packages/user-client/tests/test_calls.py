@@ -122,47 +122,6 @@ async def test_a_wait_that_passes_the_deadline_is_not_begun(
     assert "does not fit" in caught.value.__notes__[0]
 
 
-async def test_an_empty_budget_makes_the_first_error_final(
-    users: FakeUsers, virtual_clock: VirtualClock, exact: RetryPolicy
-) -> None:
-    """When most requests fail, retries stop instead of tripling the load."""
-    users.on(GET_USER).reply(500, times=100)
-    budget = RetryBudget(20)
-    policy = RetryPolicy(base_delay=1, random=exact.random, budget=budget)
-    async with UserAPIClient(users.url, retry=policy) as client:
-        for _ in range(5):
-            with pytest.raises(ServerUnavailable) as caught:
-                await client.fetch_user(1)
-    assert client.retries == 4
-    assert len(users.requests) == 5 + 4
-    assert "retry budget is used up" in caught.value.__notes__[0]
-    assert budget.tokens == 0
-
-
-async def test_success_pays_into_the_budget(users: FakeUsers, virtual_clock: VirtualClock) -> None:
-    """One token for a success, and what the retry took for a success after a retry."""
-    users.add()
-    users.on(GET_USER).reply(500)
-    budget = RetryBudget(500)
-    budget.take(100)
-    async with UserAPIClient(users.url, retry=RetryPolicy(budget=budget)) as client:
-        await client.fetch_user(1)
-        assert budget.tokens == 400
-        await client.fetch_user(1)
-        assert budget.tokens == 401
-
-
-async def test_clients_of_one_policy_have_budgets_of_their_own(users: FakeUsers, virtual_clock: VirtualClock) -> None:
-    """One client's broken server does not cost another client its retries."""
-    users.on(GET_USER).reply(500, times=500)
-    policy = RetryPolicy(attempts=200, base_delay=0, max_delay=0)
-    async with UserAPIClient(users.url, retry=policy) as one, UserAPIClient(users.url, retry=policy) as other:
-        for client in (one, other):
-            with pytest.raises(ServerUnavailable):
-                await client.fetch_user(1)
-            assert client.retries == 100
-
-
 # ---------------------------------------------------------------- deadlines
 
 

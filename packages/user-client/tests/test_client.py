@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 import user_client
-from shared_testing import FakeUsers
 from shared_testing.contracts.user_api import GET_USER, LIST_USERS, SEARCH_USERS
 from shared_testing.fakes.weather import Weather
 from user_client import (
@@ -26,7 +23,7 @@ from user_client import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from shared_testing import VirtualClock, aioresponses
+    from shared_testing import FakeUsers, VirtualClock, aioresponses
 
 
 def test_every_public_name_is_listed_in_order() -> None:
@@ -279,16 +276,18 @@ async def test_a_session_that_breaks_a_promise_is_refused(change: dict[str, Any]
 # ---------------------------------------------------------------- life
 
 
-async def test_connect_may_be_called_twice(users: FakeUsers) -> None:
+async def test_connect_may_be_called_twice(users: FakeUsers, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second connect() keeps the session that is open, and leaks none (P1)."""
     users.add()
     sessions: list[aiohttp.ClientSession] = []
+    real = aiohttp.ClientSession
 
-    def factory(**options: Any) -> aiohttp.ClientSession:
-        sessions.append(aiohttp.ClientSession(**options))
+    def record(**options: Any) -> aiohttp.ClientSession:
+        sessions.append(real(**options))
         return sessions[-1]
 
-    client = UserAPIClient(users.url, session_factory=factory)
+    monkeypatch.setattr(aiohttp, "ClientSession", record)
+    client = UserAPIClient(users.url)
     await client.connect()
     await client.connect()
     await client.fetch_user(1)
@@ -323,66 +322,6 @@ async def test_closing_ends_what_is_under_way(users: FakeUsers, virtual_clock: V
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ClientClosed] * 3
     assert virtual_clock.now - before < 1
-
-
-def _open_sessions() -> list[aiohttp.ClientSession]:
-    gc.collect()
-    return [each for each in gc.get_objects() if type(each) is aiohttp.ClientSession and not each.closed]
-
-
-def test_a_client_that_nobody_closed_is_closed_with_its_loop() -> None:
-    """asyncio.run leaves no session, connection or warning behind, though the client lives on."""
-    kept = []
-
-    async def scenario() -> None:
-        async with FakeUsers() as users:
-            users.add()
-            kept.append(UserAPIClient(users.url))
-            await kept[0].fetch_user(1)
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        asyncio.run(scenario())
-        assert _open_sessions() == []
-    assert [str(each.message) for each in caught] == []
-
-
-async def test_a_client_that_nobody_kept_closes_itself(users: FakeUsers, settle: Callable[[], Awaitable[None]]) -> None:
-    """When the client is garbage its session is closed, not reported as unclosed."""
-    users.add()
-    await UserAPIClient(users.url).fetch_user(1)
-    await settle()
-    assert _open_sessions() == []
-
-
-def test_a_client_may_be_used_in_one_loop_after_the_other() -> None:
-    """Each asyncio.run gets a session of its own."""
-    client = UserAPIClient("http://127.0.0.1:1")
-
-    async def scenario() -> None:
-        async with FakeUsers() as users:
-            users.add()
-            client._base_url = UserAPIClient(users.url)._base_url
-            await client.fetch_user(1)
-
-    asyncio.run(scenario())
-    asyncio.run(scenario())
-
-
-async def test_a_client_is_not_shared_by_two_living_loops(users: FakeUsers) -> None:
-    """In a second loop, while the first lives, the error says what to do instead of hanging."""
-    users.add()
-    async with UserAPIClient(users.url) as client:
-        await client.fetch_user(1)
-
-        def elsewhere() -> None:
-            with pytest.raises(RuntimeError, match="another event loop"):
-                asyncio.run(client.fetch_user(1))
-            with pytest.raises(RuntimeError, match="another event loop"):
-                asyncio.run(client.close())
-
-        await asyncio.to_thread(elsewhere)
-        await client.fetch_user(1)
 
 
 async def test_mocked_answers_are_enough(responses: aioresponses) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
+from shared_testing import FakeUsers
 from user_client import ClientClosed, UserAPIClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from shared_testing import FakeUsers, VirtualClock
+    from shared_testing import VirtualClock
 
     Settle = Callable[[], Awaitable[None]]
 
@@ -132,3 +134,85 @@ async def test_closing_ends_a_call_that_has_no_connection_yet(users: FakeUsers, 
     with pytest.raises(ClientClosed, match="closed during the call"):
         await call
     assert virtual_clock.now == pytest.approx(1)
+
+
+async def test_a_call_may_close_its_own_client(users: FakeUsers) -> None:
+    """From a tracing callback, say: the call fails with ClientClosed, and what follows it is not cancelled."""
+    users.add()
+
+    async def close(*_: Any) -> None:
+        await client.close()
+
+    for moment in ("on_request_start", "on_request_end"):
+        tracing = aiohttp.TraceConfig()
+        getattr(tracing, moment).append(close)
+        client = UserAPIClient(users.url, trace_configs=[tracing])
+        try:
+            await client.fetch_user(1)
+        except ClientClosed:
+            pass
+        else:
+            assert moment == "on_request_end"
+        await asyncio.sleep(0)
+        with pytest.raises(ClientClosed):
+            await client.fetch_user(1)
+
+
+def _open_sessions() -> list[aiohttp.ClientSession]:
+    gc.collect()
+    return [each for each in gc.get_objects() if type(each) is aiohttp.ClientSession and not each.closed]
+
+
+def test_a_client_that_nobody_closed_is_closed_with_its_loop() -> None:
+    """asyncio.run leaves no session, connection or warning behind, though the client lives on."""
+    kept = []
+
+    async def scenario() -> None:
+        async with FakeUsers() as users:
+            users.add()
+            kept.append(UserAPIClient(users.url))
+            await kept[0].fetch_user(1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(scenario())
+        assert _open_sessions() == []
+    assert [str(each.message) for each in caught] == []
+
+
+async def test_a_client_that_nobody_kept_closes_itself(users: FakeUsers, settle: Callable[[], Awaitable[None]]) -> None:
+    """When the client is garbage its session is closed, not reported as unclosed."""
+    users.add()
+    await UserAPIClient(users.url).fetch_user(1)
+    await settle()
+    assert _open_sessions() == []
+
+
+def test_a_client_may_be_used_in_one_loop_after_the_other() -> None:
+    """Each asyncio.run gets a session of its own."""
+    client = UserAPIClient("http://127.0.0.1:1")
+
+    async def scenario() -> None:
+        async with FakeUsers() as users:
+            users.add()
+            client._base_url = UserAPIClient(users.url)._base_url
+            await client.fetch_user(1)
+
+    asyncio.run(scenario())
+    asyncio.run(scenario())
+
+
+async def test_a_client_is_not_shared_by_two_living_loops(users: FakeUsers) -> None:
+    """In a second loop, while the first lives, the error says what to do instead of hanging."""
+    users.add()
+    async with UserAPIClient(users.url) as client:
+        await client.fetch_user(1)
+
+        def elsewhere() -> None:
+            with pytest.raises(RuntimeError, match="another event loop"):
+                asyncio.run(client.fetch_user(1))
+            with pytest.raises(RuntimeError, match="another event loop"):
+                asyncio.run(client.close())
+
+        await asyncio.to_thread(elsewhere)
+        await client.fetch_user(1)

@@ -279,3 +279,29 @@ async def test_a_cancelled_login_at_any_moment_can_be_made_again(
         assert not [task for task in asyncio.all_tasks() if task.get_name() == "user_client login"]
     await login
     assert (await member.fetch_user(1))["id"] == 1
+
+
+async def test_a_close_in_the_wrong_loop_changes_nothing(users: FakeUsers, member: AuthenticatedAPIClient) -> None:
+    """It is refused, and the client is open and logged in as before."""
+    await member.authenticate("testuser", "testpass")
+
+    def elsewhere() -> None:
+        with pytest.raises(RuntimeError, match="another event loop"):
+            asyncio.run(member.close())
+
+    await asyncio.to_thread(elsewhere)
+    assert member.token is not None
+    assert (await member.fetch_user(1))["id"] == 1
+
+
+async def test_a_token_that_others_have_renewed_meanwhile_is_tried(
+    users: FakeUsers, member: AuthenticatedAPIClient, virtual_clock: VirtualClock
+) -> None:
+    """A call whose new token expired too, while its request was under way, goes on with the newest one."""
+    await member.authenticate("testuser", "testpass")
+    users.on(GET_USER).reply(401).delay(2).reply(401)
+    slow = asyncio.create_task(member.fetch_user(1))
+    await virtual_clock.advance(1)
+    await member.authenticate("testuser", "testpass")
+    assert (await slow)["id"] == 1
+    assert users.logins == 3

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     Settle = Callable[[], Awaitable[None]]
 
 
+async def _acquire(permits: Permits, *, urgent: bool = False) -> None:
+    if not permits.take():
+        await permits.wait(urgent=urgent)
+
+
 async def _waiters(permits: Permits, count: int, served: list[int], settle: Settle) -> list[asyncio.Task[None]]:
     async def wait(number: int) -> None:
-        await permits.acquire()
+        await _acquire(permits)
         served.append(number)
 
     tasks = [asyncio.create_task(wait(number)) for number in range(count)]
@@ -30,10 +35,10 @@ async def _waiters(permits: Permits, count: int, served: list[int], settle: Sett
 async def test_who_came_first_is_served_first(settle: Settle) -> None:
     """A permit goes to the longest waiter, and cannot be snatched by a newcomer."""
     permits, served = Permits(1), list[int]()
-    await permits.acquire()
+    await _acquire(permits)
     tasks = await _waiters(permits, 3, served, settle)
     permits.release()
-    newcomer = asyncio.create_task(permits.acquire())
+    newcomer = asyncio.create_task(_acquire(permits))
     for _ in range(3):
         await settle()
         permits.release()
@@ -44,9 +49,9 @@ async def test_who_came_first_is_served_first(settle: Settle) -> None:
 async def test_the_urgent_go_to_the_head(settle: Settle) -> None:
     """A login is not queued behind the calls that wait for it."""
     permits, served = Permits(1), list[int]()
-    await permits.acquire()
+    await _acquire(permits)
     tasks = await _waiters(permits, 2, served, settle)
-    urgent = asyncio.create_task(permits.acquire(urgent=True))
+    urgent = asyncio.create_task(_acquire(permits, urgent=True))
     await settle()
     permits.release()
     await settle()
@@ -61,7 +66,7 @@ async def test_the_urgent_go_to_the_head(settle: Settle) -> None:
 async def test_a_permit_given_to_a_cancelled_waiter_goes_on(settle: Settle) -> None:
     """Cancelled after it was woken, before it ran: the next in line has the permit."""
     permits, served = Permits(1), list[int]()
-    await permits.acquire()
+    await _acquire(permits)
     tasks = await _waiters(permits, 3, served, settle)
     permits.release()
     tasks[0].cancel()
@@ -84,7 +89,7 @@ def test_permits_are_conserved(limit: int, steps: list[tuple[str, int]]) -> None
 
         async def visit(number: int) -> None:
             nonlocal inside
-            await permits.acquire()
+            await _acquire(permits)
             inside += 1
             assert inside <= limit
             try:
@@ -114,8 +119,8 @@ def test_permits_are_conserved(limit: int, steps: list[tuple[str, int]]) -> None
 async def test_a_wait_can_be_cancelled(settle: Settle) -> None:
     """The cancelled waiter leaves the queue as it was."""
     permits = Permits(1)
-    await permits.acquire()
-    task = asyncio.create_task(permits.acquire())
+    await _acquire(permits)
+    task = asyncio.create_task(_acquire(permits))
     await settle()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

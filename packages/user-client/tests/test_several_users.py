@@ -18,6 +18,7 @@ from user_client import (
     ServerUnavailable,
     SomeUsersFailed,
     SomeUsersTimedOut,
+    User,
     UserAPIClient,
     UserNotFound,
 )
@@ -122,15 +123,16 @@ async def test_the_deadline_is_that_of_the_whole_call(users: FakeUsers, virtual_
     assert [user["id"] for user in caught.value.users] == [1, 2, 3]
     assert all(isinstance(error, RequestTimedOut) for error in caught.value.errors.values())
     assert len(users.requests) == 4
-    assert "was not sent" in str(caught.value.errors[300])
+    assert str(caught.value.errors[300]) == "user 300 was not there when the 5 s for all had passed"
 
 
 async def test_a_long_list_may_have_more_time(users: FakeUsers, virtual_clock: VirtualClock) -> None:
-    """`timeout` of the call replaces that of the client."""
+    """`timeout` of the call replaces that of the client, which each user keeps."""
     users.populate(10)
-    users.weather = Weather(latency=1)
+    users.weather = Weather(latency=0.2)
     async with UserAPIClient(users.url, timeout=1, max_concurrent=1) as client:
         assert len(await client.fetch_multiple_users(range(1, 11), timeout=100)) == 10
+        assert virtual_clock.now > 1
         with pytest.raises(ValueError, match="timeout=0"):
             await client.fetch_multiple_users([1], timeout=0)
 
@@ -211,3 +213,14 @@ async def test_a_cancellation_at_any_moment_leaves_nothing_running(users: FakeUs
         assert client._connections.permits.free == 10
         assert not client._connections.calls
     assert len(await call) == 12
+
+
+async def test_a_subclass_decides_how_a_user_is_fetched(users: FakeUsers) -> None:
+    """fetch_multiple_users is many fetch_user, so a cache there is a cache here."""
+
+    class Cached(UserAPIClient):
+        async def fetch_user(self, user_id: int | str) -> User:
+            return {"id": int(user_id), "name": "from the cache"}
+
+    assert [user["name"] for user in await Cached(users.url).fetch_multiple_users([1, 2])] == ["from the cache"] * 2
+    assert users.requests == []

@@ -26,7 +26,7 @@ json_values = st.recursive(
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_is_one_segment_and_comes_back_as_it_was(user_id: str) -> None:
-    """No id adds a segment, a query or a fragment to the URL, and the server reads the same text (C6)."""
+    """No id adds a segment, a query or a fragment to the URL, and the server reads the same text."""
     assume(user_id not in ("", ".", ".."))
     segment = path_segment(user_id)
     url = URL(f"https://api.example.com/users/{segment}", encoded=True)
@@ -52,7 +52,7 @@ def test_what_is_neither_text_nor_a_number_is_no_id(user_id: Any) -> None:
 
 @given(json_values)
 def test_a_user_has_an_id_and_a_name_or_is_none(answer: Any) -> None:
-    """Whatever JSON arrives: either a user that keeps its promise, or ResponseInvalid, never another error (C8)."""
+    """Whatever JSON arrives: either a user that keeps its promise, or ResponseInvalid, never another error."""
     try:
         user = read_user(answer, "/users/1")
     except ResponseInvalid:

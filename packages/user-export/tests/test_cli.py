@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared_testing.contracts.user_api import GET_USER
-from user_export import only_writer
+from user_export.cli import main
+from user_export.lock import only_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +135,7 @@ async def test_a_server_that_is_not_there_is_one_sentence(command: Command, out:
     """No traceback; the address and the way on are named."""
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-    code, _, errors = await command.run("--base-url", f"http://127.0.0.1:{port}", "--out", out, "--timeout", "3")
+    code, _, errors = await command.run("--base-url", f"http://127.0.0.1:{port}", "--out", out, "--timeout", "0.2")
     assert code == 1
     assert "Traceback" not in errors
     assert "go on with --resume" in errors
@@ -190,14 +191,15 @@ async def test_a_wrong_password_is_one_sentence_without_the_password(
         (["--base-url", "localhost:8080"], "base_url"),
     ],
 )
-async def test_wrong_options_are_usage_errors(
-    command: Command, out: Path, options: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+def test_wrong_options_are_usage_errors(
+    out: Path, options: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2, before anything is asked or written."""
     monkeypatch.delenv("USER_EXPORT_PASSWORD", raising=False)
-    code, _, errors = await command.run("--base-url", "http://127.0.0.1:1", "--out", out, *options)
-    assert code == 2
-    assert says in errors
+    with pytest.raises(SystemExit) as exit_:
+        main(["--base-url", "http://127.0.0.1:1", "--out", str(out), *options])
+    assert exit_.value.code == 2
+    assert says in capsys.readouterr().err
     assert not out.exists()
 
 
@@ -214,8 +216,9 @@ async def test_a_closed_pipe_is_no_error(command: Command, users: FakeUsers, out
     assert read_ids(out) == [1, 2, 3]
 
 
-async def test_help_tells_how_to_go_on(command: Command) -> None:
+def test_help_tells_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     """The one thing that everybody wants to know after an interruption."""
-    code, printed, _ = await command.run("--help")
-    assert code == 0
-    assert "run the same command with --resume" in " ".join(printed.split())
+    with pytest.raises(SystemExit) as exit_:
+        main(["--help"])
+    assert exit_.value.code == 0
+    assert "run the same command with --resume" in " ".join(capsys.readouterr().out.split())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from user_export import AlreadyRunning, only_writer
+from user_export.lock import AlreadyRunning, only_writer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,6 @@ Each class is also the built-in exception that one would expect (``ValueError``,
 ``except OSError`` and ``except ValueError`` written before this package was known still catch it.
 """
 
-# ruff: noqa: N818 - each name says what is wrong; "Error" at its end would say nothing more
 from __future__ import annotations
 
 import errno

@@ -14,6 +14,7 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from file_handler.errors import HandlerClosed
+from file_handler.thread_results import resolve, wait_until_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 # Idle threads leave within microseconds; this bounds the wait should the machine be overloaded.
 _JOIN_SECONDS = 0.5
+
+# How long closing waits, without blocking the loop, for threads that are at work.
+CLOSE_SECONDS = 1.0
 
 # A thread that has just handed in its last result is not idle yet. One that is stuck must not be waited for.
 _BUSY_JOIN_SECONDS = 0.01
@@ -37,14 +41,18 @@ class Job:
         self._call = call
         self.future: Future[object] = Future()
 
-    def run(self) -> None:
+    def run(self, before_telling: Callable[[], object] = lambda: None) -> None:
+        """Make the call, then `before_telling`'s, then tell whoever waits."""
         if not self.future.set_running_or_notify_cancel():
+            before_telling()
             return
         try:
             result = self._call()
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the job
+            before_telling()
             self.future.set_exception(error)
         else:
+            before_telling()
             self.future.set_result(result)
 
 
@@ -59,6 +67,7 @@ class _Crew:
         self.threads: set[threading.Thread] = set()
         self.idle: set[threading.Thread] = set()
         self.stopped = False
+        self.gone: Future[None] = Future()
 
     def add(self, job: Job) -> None:
         with self.changed:
@@ -96,13 +105,19 @@ class _Crew:
             if self.jobs:
                 return self.jobs.popleft()
             self.threads.discard(me)
+            self._note_if_gone()
             return None
+
+    def _note_if_gone(self) -> None:
+        if self.stopped and not self.threads:
+            resolve(self.gone)
 
     def stop(self) -> None:
         """Take no more jobs; threads end when those given are done. Waits for the idle ones only."""
         me = threading.current_thread()
         with self.changed:
             self.stopped = True
+            self._note_if_gone()
             leaving = [(thread, thread in self.idle) for thread in self.threads if thread is not me]
             self.changed.notify_all()
         for thread, was_idle in leaving:
@@ -134,6 +149,14 @@ class DaemonPool(Executor):
         if cancel_futures:
             for job in list(self._crew.jobs):
                 job.future.cancel()
+
+    async def close(self) -> None:
+        """Shut down, and wait until the threads have ended, at most `CLOSE_SECONDS`: one may be stuck."""
+        leaving = set(self._crew.threads)
+        self.shutdown()
+        await wait_until_done([self._crew.gone], CLOSE_SECONDS)
+        for thread in leaving - self._crew.threads:
+            thread.join(_JOIN_SECONDS)
 
     @property
     def thread_count(self) -> int:

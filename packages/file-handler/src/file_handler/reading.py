@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A hop to a thread and back costs as much as reading 64 KiB, so each fetches more.
-_FETCH = 1 << 20
+# A hop to a thread and back costs as much as reading 64 KiB, more on a busy machine, so each fetches much more.
+_FETCH = 1 << 21
 
 # The loop gets a turn at least this often, or after each piece, if the consumer takes longer over one.
 _TURN_SECONDS = 0.005

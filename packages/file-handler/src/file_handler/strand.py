@@ -39,15 +39,18 @@ class Strand(Executor):
         return job.future  # type: ignore[return-value]
 
     def _run_all(self) -> None:
-        while (job := self._next_job()) is not None:
-            job.run()
+        more = True
 
-    def _next_job(self) -> Job | None:
-        with self._lock:
-            if self._jobs:
-                return self._jobs.popleft()
-            self._active = False
-            return None
+        def look_further() -> None:
+            # Before the result is told: whoever then finds the strand idle may close the file at once.
+            nonlocal more
+            with self._lock:
+                more = self._active = bool(self._jobs)
+
+        while more:
+            with self._lock:
+                job = self._jobs.popleft()
+            job.run(look_further)
 
     @property
     def idle(self) -> bool:

@@ -54,15 +54,19 @@ class Writing:
         if self._strand.idle and self._steps.holds_nothing:
             self._let_go()
             return
+        for key in self._held:
+            PATH_LOCKS.disown(key)
         try:
-            done = asyncio.get_running_loop().run_in_executor(self._strand, self._let_go)
+            self._strand.submit(self._let_go)
+            behind_it = asyncio.get_running_loop().run_in_executor(self._strand, bool)
         except RuntimeError:  # a coroutine that is collected after its loop was closed
             self._strand.after_all(self._let_go)
             return
-        for key in self._held:
-            PATH_LOCKS.disown(key)
-        # Waited for rather than awaited: a second cancellation must not cancel the clean-up.
-        await asyncio.wait([done], timeout=GRACE_SECONDS)
+        # Cancelling this wait, by a second cancellation too, does not cancel the clean-up.
+        try:
+            await asyncio.wait([behind_it], timeout=GRACE_SECONDS)
+        finally:
+            behind_it.cancel()
 
     async def _hold(self, key: Hashable) -> None:
         await PATH_LOCKS.acquire(key)

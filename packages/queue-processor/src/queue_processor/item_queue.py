@@ -59,6 +59,7 @@ class ItemQueue(Generic[T]):
 
         Raises QueueClosed after the processor was shut down, and ItemFailed if so asked. Cancelled, it has put nothing.
         """
+        self._place.forget_closed_loop()
         if item is None:
             self._rounds.signal()
             return
@@ -67,6 +68,7 @@ class ItemQueue(Generic[T]):
 
     def put_nowait(self, item: T | None) -> None:
         """As put(), but raises asyncio.QueueFull where that would wait."""
+        self._place.forget_closed_loop()
         if item is None:
             self._rounds.signal()
             return
@@ -79,6 +81,7 @@ class ItemQueue(Generic[T]):
 
     def close(self) -> None:
         """No more comes for now: consumers return once everything is done. The next item begins a new input."""
+        self._place.forget_closed_loop()
         self._rounds.end()
 
     async def get(self) -> T:

@@ -194,8 +194,6 @@ class QueueProcessor(Generic[T, R]):
         place = self._place
         place.enter_queue("producer()")
         with place.rounds.feeding():
-            # Producers that are started together must all be known before the first one ends.
-            await asyncio.sleep(0)
             try:
                 await feed(place.channel, items)
             except QueueClosed:

@@ -48,6 +48,8 @@ class Run(Generic[T, R]):
         try:
             crew.start(lambda consumer: consumer.run(), self._feed(items))
             await crew.join()
+        except GeneratorExit:
+            raise  # collected as garbage after its loop was closed: there is nobody to wait for, and no way to
         except BaseException:
             await crew.cancel()
             raise

@@ -18,9 +18,9 @@ R = TypeVar("R")
 
 def start(place: Workplace[T, R], work: Work[T, R], consumers: int) -> None:
     """Start the consumers. What an earlier service left unfinished is done first."""
+    place.enter_queue("async with")
     if place.crew is not None:
         raise ProcessorNotRunning("this processor has been entered already; enter it again when it has been left")
-    place.enter_queue("async with")
     place.channel.reopen()
     place.rounds.serving = True
 

@@ -111,16 +111,18 @@ class Workplace(Generic[T, R]):
     def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop is self._loop:
             return
-        if self._loop is not None and self._loop.is_closed():
-            self._forget_loop()
-        elif self.crew is not None or self.runs or self.rounds.at_work():
+        self.forget_closed_loop()
+        if self.crew is not None or self.runs or self.rounds.at_work():
             raise WrongEventLoop(
                 "this processor is at work in another event loop that is still open; make one processor per event loop"
             )
         self._loop = loop
 
-    def _forget_loop(self) -> None:
+    def forget_closed_loop(self) -> None:
         """Those who were at work in a loop that is closed never come back; the items that wait are kept."""
+        if self._loop is None or not self._loop.is_closed():
+            return
+        self._loop = None
         self.crew = None
         self.runs = set()
         self.roster.forget()

@@ -15,6 +15,7 @@ from task_queue.progress import Progress
 from task_queue.queue import AsyncTaskQueue
 from task_queue.result import Status, TaskResult
 from task_queue.retry import RetryPolicy
+from task_queue.source import Task
 
 __all__ = [
     "AsyncTaskQueue",
@@ -26,6 +27,7 @@ __all__ = [
     "ReentrantCallError",
     "RetryPolicy",
     "Status",
+    "Task",
     "TaskCancelledError",
     "TaskResult",
     "TaskTimeoutError",

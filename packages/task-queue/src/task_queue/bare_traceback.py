@@ -38,7 +38,7 @@ def forget_variables(error: BaseException) -> None:
             code = entry.tb_frame.f_code
             stand_in = _stand_in(code.co_filename, code.co_name, code.co_qualname, code.co_firstlineno)
             bare = TracebackType(bare, stand_in, -1, entry.tb_lineno)
-        part.__traceback__ = bare
+        part.with_traceback(bare)  # Not by assignment, which an exception class may forbid.
 
 
 def _family(error: BaseException) -> Iterator[BaseException]:

@@ -7,6 +7,7 @@ speaks for it; the others are refused beforehand, or go to a thread.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import typing
@@ -15,6 +16,7 @@ from enum import Enum
 from types import FunctionType, MethodType, SimpleNamespace
 
 _CO_COROUTINE = inspect.CO_COROUTINE
+_ASYNCIO_MARK = getattr(asyncio.coroutines, "_is_coroutine", None)
 
 
 class Kind(Enum):
@@ -77,7 +79,15 @@ def _speaks_for_itself(func: FunctionType) -> bool:
         return True
     if inspect.iscoroutinefunction(inspect.unwrap(func)):
         return True
-    return any(inspect.iscoroutinefunction(value) or _is_marked(value) for value in _mentioned(func))
+    return any(map(_is_async, _mentioned(func)))
+
+
+def _is_async(value: object) -> bool:
+    try:
+        mark = getattr(value, "_is_coroutine", None)
+        return inspect.iscoroutinefunction(value) or (mark is not None and mark is _ASYNCIO_MARK)
+    except Exception:  # noqa: BLE001 - A proxy may refuse to be looked at outside of its context.
+        return False
 
 
 def _mentioned(func: FunctionType) -> typing.Iterator[object]:

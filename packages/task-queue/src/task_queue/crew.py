@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from task_queue.result import shortened
@@ -34,7 +35,8 @@ class Crew:
         self._loop = asyncio.get_running_loop()
         # Each member starts from the caller's context variables, and changes only its own copy.
         self._context = contextvars.copy_context()
-        self._members: set[asyncio.Task[None]] = set()
+        # A dict for its order: tasks are cancelled in the order in which they were started.
+        self._members: dict[asyncio.Task[None], None] = {}
         self._waiting: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self._also: deque[str] = deque(maxlen=_NOTED)
@@ -43,11 +45,10 @@ class Crew:
         return len(self._members)
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]], role: str) -> None:
+        """Start a member. Whatever it raises, it is to catch and to hand to `mind`."""
         # Not loop.create_task(): with an eager task factory each member would run inside the one that started it.
-        task = asyncio.Task(
-            self._minded(work), loop=self._loop, name=f"AsyncTaskQueue {role}", context=self._context.copy()
-        )
-        self._members.add(task)
+        task = asyncio.Task(work(), loop=self._loop, name=f"AsyncTaskQueue {role}", context=self._context.copy())
+        self._members[task] = None
         task.add_done_callback(self._left)
 
     async def finish(self) -> None:
@@ -75,6 +76,16 @@ class Crew:
         if cancelled is not None:
             raise cancelled
 
+    def mind(self, error: BaseException) -> None:
+        """A member ends with this error: so does the run, unless somebody has cancelled the member."""
+        if not isinstance(error, asyncio.CancelledError):
+            self.abort(error)
+        elif not self.stopping and not current_task().cancelling():
+            # Not a cancellation of ours, but an error that the caller would take for its own cancellation.
+            instead = RuntimeError("the iterable of tasks, or the progress callback, raised CancelledError")
+            instead.__cause__ = error
+            self.abort(instead)
+
     def abort(self, error: BaseException) -> None:
         """End the run with this error. The first one counts, but an exit or interrupt goes before errors."""
         if self._failure is None:
@@ -91,13 +102,18 @@ class Crew:
         """Let the error that ends the run tell of another."""
         self._also.append(text)
 
-    def raise_failure(self) -> None:
-        """Raise the error that ended the run, if one did."""
+    def raise_failure(self, beside: BaseException | None) -> None:
+        """Raise the error that ended the run, if one did.
+
+        `beside`: what the caller is being left with anyway. That is not lost to a task's error, only to an
+        exit or interrupt; a generator that is closed has nobody to tell but whoever closes it.
+        """
         failure, self._failure = self._failure, None
-        if failure is None:
+        if failure is None or not (beside is None or isinstance(beside, GeneratorExit) or not is_ordinary(failure)):
             return
         if self._also:
-            failure.add_note(f"errors of other tasks: {'; '.join(self._also)}")
+            with suppress(Exception):  # An exception class may forbid all attributes: a frozen dataclass does.
+                failure.add_note(f"errors of other tasks: {'; '.join(self._also)}")
         try:
             raise failure
         finally:
@@ -117,20 +133,8 @@ class Crew:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    async def _minded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        try:
-            await work()
-        except asyncio.CancelledError as error:
-            if not self.stopping and not current_task().cancelling():
-                # Not a cancellation of ours, but an error that the caller would take for its own cancellation.
-                instead = RuntimeError("the iterable of tasks, or the progress callback, raised CancelledError")
-                instead.__cause__ = error
-                self.abort(instead)
-        except BaseException as error:  # noqa: BLE001 - Raised again by the caller, when all the others have ended.
-            self.abort(error)
-
     def _left(self, task: asyncio.Task[None]) -> None:
-        self._members.discard(task)
+        del self._members[task]
         self._on_left()
         if not self._members:
             self._on_end()

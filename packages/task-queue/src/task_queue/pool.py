@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import time
 from collections import deque
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,8 +18,9 @@ from task_queue.bare_traceback import forget_variables
 from task_queue.call import Attempts, Caller
 from task_queue.callables import is_async_def
 from task_queue.crew import Crew, current_task, is_ordinary
-from task_queue.errors import ReentrantCallError, TaskCancelledError
+from task_queue.errors import TaskCancelledError
 from task_queue.progress import Progress
+from task_queue.reentry import work_for
 from task_queue.result import Status, TaskResult, Trouble, new_result, shortened
 from task_queue.source import END, AsyncSource, SyncSource, Task
 
@@ -34,17 +36,6 @@ _SPELL: Final = 0.005
 
 # Of an interrupted list of a million, the ids of so many are told that never were started.
 _MOST_NEVER_STARTED: Final = 10_000
-
-_working_for: contextvars.ContextVar[tuple[Limit, ...]] = contextvars.ContextVar("task_queue_working_for", default=())
-
-
-def refuse_reentry(limit: Limit) -> None:
-    """Raise ReentrantCallError in a task that has a place of `limit`, and in whatever such a task has started."""
-    if limit in _working_for.get():
-        raise ReentrantCallError(
-            "a task of this AsyncTaskQueue calls the queue it runs in. It would wait for a place while it occupies "
-            "one, for ever when all are taken so; give the inner tasks an AsyncTaskQueue of their own"
-        )
 
 
 class Pool:
@@ -92,17 +83,19 @@ class Pool:
         self._wall = time.time() - self._loop.time()
         self._crew = Crew(on_left=self._hire, on_halt=self._close_outlet, on_end=self._outlet.wake)
         if isinstance(self._source, AsyncSource):
-            self._crew.start(self._source.feed, "feeder")
+            self._crew.start(self._feed, "feeder")
         self._hire()
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             await self._crew.stop()
+        except asyncio.CancelledError as later:
+            error = later
+            raise
         finally:
             self._clean_up()
-        if error is None:
-            self._crew.raise_failure()
+            self._crew.raise_failure(beside=error)
 
     @property
     def working(self) -> bool:
@@ -136,74 +129,83 @@ class Pool:
         a task has changed a context variable, or has cancelled ``asyncio.current_task()``, its worker retires,
         and the next task meets a fresh one. Before it waits, a worker lets go of the last task's objects.
         """
-        _working_for.set((*_working_for.get(), self._limit))
+        work_for(self._limit)
         context, me = contextvars.copy_context(), current_task()
         limit, source, now, wall, put = self._limit, self._source, _clock_of(self._loop), self._wall, self._outlet.put
         items = source.items if isinstance(source, SyncSource) else None
         plain, window, watched = self._caller.plain, self._window, self._progress is not None
         crew = self._crew
         trusted = None
-        while not crew.stopping:
-            spell = now() + _SPELL
-            for _ in _TURN:
-                # 1. Room for one more result; then a task.
-                if self._pulled - self._taken >= window:
-                    item = func = args = kwargs = value = result = None
-                    await self._room()
-                if self._exhausted:
-                    return
-                if items is not None:
-                    item = next(items, END)
-                else:
-                    item = func = args = kwargs = value = result = None
-                    item = await source.take()  # type: ignore[union-attr]
-                if item is END:
-                    self._exhaust()
-                    return
-                position = self._pulled
-                self._pulled = position + 1
-                if position < self._size:
-                    self._hire()
-                # 2. A place, among all the calls of this queue.
-                if limit.free:
-                    limit.free -= 1
-                else:
-                    await self._place(position, item)
-                # 3. The task itself.
-                task_id, func, args, kwargs = item
-                attempts = None
-                began = now()
-                try:
-                    if func is trusted or (plain and is_async_def(func)):
-                        trusted = func
-                        value = await func(*args, **kwargs)
+        try:
+            while not crew.stopping:
+                spell = now() + _SPELL
+                for _ in _TURN:
+                    # 1. Room for one more result; then a task.
+                    if self._pulled - self._taken >= window:
+                        item = func = args = kwargs = value = result = None
+                        await self._room()
+                    if self._exhausted:
+                        return
+                    if items is not None:
+                        item = next(items, END)
                     else:
-                        attempts = Attempts()
-                        value = await self._caller.call(attempts, task_id, func, args, kwargs)
-                except BaseException as error:  # noqa: BLE001 - What is not the task's own ends the run, in there.
-                    ended = now()
-                    result = self._failed_result(task_id, error, began, ended, attempts)
-                else:
-                    ended = now()
-                    result = new_result(task_id, value, began, ended, wall, attempts.remark() if attempts else None)
-                # 4. The place back, the result out.
-                if limit.waiting:
-                    limit.give_back()
-                else:
-                    limit.free += 1
-                put(position, result)
-                if watched:
-                    self._report(result)
-                try:
-                    spoilt = me.cancelling() or contextvars.copy_context() != context
-                except Exception:  # noqa: BLE001 - Values that cannot be compared, arrays for one: they have been set.
-                    spoilt = True
-                if spoilt or crew.stopping:
-                    return
-                if ended > spell:
-                    break
-            # A task that never waits leaves the loop no turn, so the worker does.
-            await asyncio.sleep(0)
+                        item = func = args = kwargs = value = result = None
+                        item = await source.take()  # type: ignore[union-attr]
+                    if item is END:
+                        self._exhaust()
+                        return
+                    position = self._pulled
+                    self._pulled = position + 1
+                    if position < self._size:
+                        self._hire()
+                    # 2. A place, among all the calls of this queue.
+                    if limit.free:
+                        limit.free -= 1
+                    else:
+                        await self._place(position, item)
+                    # 3. The task itself.
+                    task_id, func, args, kwargs = item
+                    attempts = None
+                    began = now()
+                    try:
+                        if func is trusted or (plain and is_async_def(func)):
+                            trusted = func
+                            value = await func(*args, **kwargs)
+                        else:
+                            attempts = Attempts()
+                            value = await self._caller.call(attempts, task_id, func, args, kwargs)
+                    except BaseException as error:  # noqa: BLE001 - What is not the task's own ends the run, in there.
+                        ended = now()
+                        result = self._failed_result(task_id, error, began, ended, attempts)
+                    else:
+                        ended = now()
+                        result = new_result(task_id, value, began, ended, wall, attempts.remark() if attempts else None)
+                    # 4. The place back, the result out.
+                    if limit.waiting:
+                        limit.give_back()
+                    else:
+                        limit.free += 1
+                    put(position, result)
+                    if watched:
+                        self._report(result)
+                    try:
+                        spoilt = me.cancelling() or contextvars.copy_context() != context
+                    except Exception:  # noqa: BLE001 - Values that cannot be compared, arrays for one: they have been set.
+                        spoilt = True
+                    if spoilt or crew.stopping:
+                        return
+                    if ended > spell:
+                        break
+                # A task that never waits leaves the loop no turn, so the worker does.
+                await asyncio.sleep(0)
+        except BaseException as error:  # noqa: BLE001 - Sorted out there, in this very turn: nothing else may start.
+            crew.mind(error)
+
+    async def _feed(self) -> None:
+        try:
+            await self._source.feed()  # type: ignore[union-attr]
+        except BaseException as error:  # noqa: BLE001 - As above.
+            self._crew.mind(error)
 
     async def _room(self) -> None:
         while self._pulled - self._taken >= self._window and not self._exhausted:
@@ -269,7 +271,8 @@ class Pool:
         try:
             self._progress(Progress(self._ended, self._failed, running, self._source.total))
         except BaseException as error:
-            error.add_note("raised by the progress callback of AsyncTaskQueue, which ended the run")
+            with suppress(Exception):  # Not every exception class lets itself be noted on.
+                error.add_note("raised by the progress callback of AsyncTaskQueue, which ended the run")
             raise
 
     # ------------------------------------------------------------ the crew's beginning and end

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from task_queue.call import Caller
 from task_queue.limit import Limit
 from task_queue.outlets import AsCompleted, InOrder, Kept
-from task_queue.pool import Pool, refuse_reentry
+from task_queue.pool import Pool
+from task_queue.reentry import refuse_reentry
+from task_queue.retry import RetryPolicy
 from task_queue.source import Tasks, source_of
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from task_queue.outlets import Outlet
     from task_queue.progress import Progress
     from task_queue.result import TaskResult
-    from task_queue.retry import RetryPolicy
 
 # Fewer would let the workers and the consumer of very short tasks take turns too often.
 _AHEAD: Final = 32
@@ -56,8 +57,9 @@ class AsyncTaskQueue:
         threads: bool = False,
     ) -> None:
         _check_count("max_concurrent", max_concurrent)
-        if timeout is not None and (isinstance(timeout, bool) or not math.isfinite(timeout) or timeout <= 0):
-            raise ValueError(f"timeout={timeout!r}: give seconds, more than 0, or None for no limit")
+        _check_timeout(timeout)
+        if not (retry is None or isinstance(retry, RetryPolicy)):
+            raise TypeError(f"retry={retry!r}: give a RetryPolicy, such as RetryPolicy(attempts=3)")
         if on_error not in ("collect", "raise"):
             raise ValueError(f"on_error={on_error!r}: give 'collect' or 'raise'")
         if progress is not None and (not callable(progress) or inspect.iscoroutinefunction(progress)):
@@ -183,3 +185,12 @@ def _check_count(name: str, value: object) -> None:
         raise TypeError(f"{name}={value!r}: give a whole number, 1 or more")
     if value < 1:
         raise ValueError(f"{name}={value}: nothing would ever run; give 1 or more")
+
+
+def _check_timeout(value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"timeout={value!r}: give a number of seconds, or None for no limit")
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"timeout={value!r}: give seconds, more than 0, or None for no limit")

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from task_queue.errors import DuplicateTaskError, MalformedTaskError
 
-Task: TypeAlias = tuple[Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+Task: TypeAlias = tuple[Any, Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]
 """``(task_id, func, args, kwargs)``"""
 
 Tasks: TypeAlias = Iterable[Task] | AsyncIterable[Task]

@@ -17,8 +17,8 @@ class AuthenticatedAPIClient(UserAPIClient):
 
     ``await client.authenticate(username, password)`` comes first; calls before it raise
     :exc:`~user_client.NotAuthenticated`. After a 401 the client logs in once, whatever number of calls met
-    it, and repeats them. It keeps the password in memory for that, until :meth:`close`. Neither password nor
-    token is part of any repr, log record or error. The token is sent to the origin of `base_url` alone.
+    it, and repeats them. It keeps the password in memory for that; :meth:`close` forgets it and the token.
+    Neither is part of any repr, log record or error. The token is sent to the origin of `base_url` alone.
     """
 
     _login: Login
@@ -45,13 +45,6 @@ class AuthenticatedAPIClient(UserAPIClient):
         await self.connect()
         await self._login.log_in(credentials, self._calls, self._open())
 
-    async def close(self) -> None:
-        """Close the session, and forget the token and the password; calls under way fail with ClientClosed."""
-        try:
-            await super().close()
-        finally:
-            await self._login.end()
-
     def _identity(self) -> Login:
         if self._base_url.authorization is not None:
             raise ValueError("base_url holds credentials, which would take the place of the token; leave them out")
@@ -62,3 +55,6 @@ class AuthenticatedAPIClient(UserAPIClient):
         connections = super()._ready(what)
         self._login.require(what)
         return connections
+
+    async def _forget(self) -> None:
+        await self._login.end()

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from user_client.errors import ResponseInvalid, ResponseTooLarge
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     import aiohttp
 
     from user_client.request import Request
@@ -27,7 +29,7 @@ _GZIP_OR_DEFLATE = 47
 
 async def read_json(response: aiohttp.ClientResponse, limit: int, request: Request) -> Any:
     """The JSON value in the body, of at most `limit` bytes as sent and as decompressed."""
-    body = await _read(response, limit, request)
+    body = _decoded(await _read(response, limit, request), response, limit, request)
     try:
         return json.loads(body.decode())
     # A ValueError shows the text that it failed at; deep nesting ends in a RecursionError.
@@ -41,7 +43,8 @@ async def read_json(response: aiohttp.ClientResponse, limit: int, request: Reque
 async def read_problem(response: aiohttp.ClientResponse, request: Request) -> str:
     """The server's own words in an error answer, as they are; empty if there are none to be had."""
     try:
-        body = await _read(response, _PROBLEM_BYTES, request)
+        raw = await _read(response, _PROBLEM_BYTES, request)
+        body = _decoded(raw, response, _PROBLEM_BYTES, request)
     except ResponseInvalid:
         return ""
     try:
@@ -60,17 +63,14 @@ def one_line(text: str) -> str:
     return words if len(words) <= _MESSAGE_CHARACTERS else words[: _MESSAGE_CHARACTERS - 3] + "..."
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int, request: Request) -> bytes:
+def _read(response: aiohttp.ClientResponse, limit: int, request: Request) -> Coroutine[Any, Any, bytes]:
     length = response.content_length
     if length is None:
-        body = await _read_chunks(response, limit, request)
-    elif length <= limit:
-        # HTTP's framing holds the body to its Content-Length. read() also tells the caller's tracing of it.
-        body = await response.read()
-    else:
+        return _read_chunks(response, limit, request)
+    if length > limit:
         raise _too_large(request, limit)
-    encoding = response.headers.get("Content-Encoding")
-    return _decompress(body, encoding.lower(), limit, request) if encoding else body
+    # HTTP's framing holds the body to its Content-Length. read() also tells the caller's tracing of it.
+    return response.read()
 
 
 async def _read_chunks(response: aiohttp.ClientResponse, limit: int, request: Request) -> bytes:
@@ -82,6 +82,11 @@ async def _read_chunks(response: aiohttp.ClientResponse, limit: int, request: Re
             raise _too_large(request, limit)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _decoded(body: bytes, response: aiohttp.ClientResponse, limit: int, request: Request) -> bytes:
+    encoding = response.headers.get("Content-Encoding")
+    return _decompress(body, encoding.lower(), limit, request) if encoding else body
 
 
 def _decompress(body: bytes, encoding: str, limit: int, request: Request) -> bytes:

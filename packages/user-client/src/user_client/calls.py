@@ -18,6 +18,7 @@ from user_client.errors import (
 )
 from user_client.exchange import exchange
 from user_client.retry import RetryBudget
+from user_client.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from user_client.connections import Connections
@@ -78,27 +79,18 @@ class Calls:
         self._budget = policy.budget or RetryBudget()
         self._max_body = max_body
 
-    async def call(self, connections: Connections, request: Request, deadline: float | None = None) -> Any:
-        """The JSON value that answers the request.
-
-        `deadline`: a time of the running loop; by default ``timeout`` seconds from now.
-        """
-        now = connections.loop.time()
-        due = now + self.timeout if deadline is None else deadline
+    async def call(self, connections: Connections, request: Request) -> Any:
+        """The JSON value that answers the request, within ``timeout`` seconds."""
+        due = connections.loop.time() + self.timeout
         progress = _Progress()
-        # The time limit would let the first step run even if it is too late already.
-        if due > now and not connections.closing:
-            limit = asyncio.timeout_at(due)
-            connections.calls.add(limit)
-            try:
-                async with limit:
+        if not connections.closing:
+            with TimeLimit(connections.loop, due) as limit:
+                connections.calls.add(limit)
+                try:
                     return await self._tries(connections, request, due, progress)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-            finally:
-                connections.calls.discard(limit)
-        raise _closed(request) if connections.closing else _timed_out(request, progress, due - now)
+                finally:
+                    connections.calls.discard(limit)
+        raise _closed(request) if connections.closing else _timed_out(request, progress, self.timeout)
 
     async def _tries(self, connections: Connections, request: Request, due: float, progress: _Progress) -> Any:
         while True:
@@ -107,6 +99,11 @@ class Calls:
                 answer = await self._attempt(connections, request)
             except UserAPIError as error:
                 failure = error
+            except Exception:
+                # aiohttp trips, by an AssertionError for one, when a session is closed under a request.
+                if not connections.closing:
+                    raise
+                failure = _closed(request)
             else:
                 self._budget.give_back(progress.paid or 1)
                 return answer
@@ -123,42 +120,44 @@ class Calls:
             await asyncio.sleep(delay)
 
     async def _attempt(self, connections: Connections, request: Request) -> Any:
-        """One try, and after a 401 once more with a new token."""
+        """One try, and after a 401 again with a new token."""
         if request.login is not None:
             return await self._send(connections, request, None)
         if (change := self._identity.changing(connections)) is not None:
             await asyncio.wait((change,))
-        secret = self._identity.authorization(request)
-        try:
-            return await self._send(connections, request, secret)
-        except AuthenticationFailed as error:
-            refusal = error
-        # Outside of the except block: what goes wrong with the login did not happen "during handling" of the 401.
-        try:
-            if not await self._identity.renew(secret, self, connections):
-                raise refusal
-        finally:
-            del refusal
-        return await self._send(connections, request, self._identity.authorization(request))
+        is_renewed = False
+        while True:
+            secret = self._identity.authorization(request)
+            try:
+                return await self._send(connections, request, secret)
+            except AuthenticationFailed as error:
+                refusal = error
+            # Outside of the except block: what goes wrong with the login did not happen "during handling" of the 401.
+            try:
+                # One login for a try; a token that others have renewed since is worth a look as well.
+                is_final = is_renewed and self._identity.authorization(request) is secret
+                if is_final or not await self._identity.renew(secret, self, connections):
+                    raise refusal
+            finally:
+                del refusal
+            is_renewed = True
 
     async def _send(self, connections: Connections, request: Request, secret: Secret | None) -> Any:
-        await connections.permits.acquire(urgent=request.login is not None)
+        permits = connections.permits
+        if not permits.take():
+            await permits.wait(urgent=request.login is not None)
         try:
             if self._policy.attempt_timeout is None:
                 return await exchange(connections.session, request, secret, self._max_body)
             return await self._send_briefly(connections, request, secret, self._policy.attempt_timeout)
         finally:
-            connections.permits.release()
+            permits.release()
 
     async def _send_briefly(
         self, connections: Connections, request: Request, secret: Secret | None, seconds: float
     ) -> Any:
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                return await exchange(connections.session, request, secret, self._max_body)
-        except TimeoutError:
-            if not limit.expired():
-                raise
+        with TimeLimit(connections.loop, connections.loop.time() + seconds):
+            return await exchange(connections.session, request, secret, self._max_body)
         raise RequestTimedOut(f"{request} got no whole answer within attempt_timeout={seconds:g} s", path=request.path)
 
     def _delay(self, request: Request, left: float, progress: _Progress, failure: UserAPIError) -> float | None:
@@ -194,8 +193,6 @@ def _closed(request: Request) -> ClientClosed:
 
 
 def _timed_out(request: Request, progress: _Progress, seconds: float) -> RequestTimedOut:
-    if not progress.tries:
-        return RequestTimedOut(f"{request} was not sent: the deadline of the call had passed", path=request.path)
     last = f"; before that: {progress.last}" if progress.last else ""
     return RequestTimedOut(
         f"{request} got no whole answer within {seconds:.3g} s, in {progress.tries} "

@@ -14,8 +14,8 @@ from user_client.connections import Connections, check_session
 from user_client.errors import ClientClosed
 from user_client.pages import UserPages
 from user_client.retry import RetryPolicy
-from user_client.several_users import fetch_several
-from user_client.users import User, UserId, read_page, read_user, read_users
+from user_client.several_users import fetch_outcomes, in_order, raise_failures
+from user_client.users import User, UserId, path_segment, read_page, read_user, read_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -107,8 +107,11 @@ class UserAPIClient:
             _check_loop(connections)
         self._is_closed = True
         self._connections = None
-        if connections is not None and not connections.loop.is_closed():
-            await connections.close()
+        try:
+            if connections is not None and not connections.loop.is_closed():
+                await connections.close()
+        finally:
+            await self._forget()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -150,18 +153,19 @@ class UserAPIClient:
         `return_errors` it returns instead, with the error in the place of its user. What cannot be an id raises
         :exc:`~user_client.InvalidUserId` before anything is sent.
 
-        `timeout`: seconds for the whole call, however many ids; by default that of the client. When it passes,
-        the users that are missing count as failed. Cancellation ends all the requests before it returns.
+        `timeout`: seconds for the whole call, however many ids; by default that of the client, which each user has
+        for itself as well. When it passes, the users that are missing count as failed. Cancellation ends all the
+        requests before it returns.
         """
         self._ready("fetch_multiple_users()")
         seconds = self.timeout if timeout is None else _seconds(timeout)
-        deadline = asyncio.get_running_loop().time() + seconds
-
-        async def fetch(request: Request) -> User:
-            return read_user(await self._call(request, deadline), request.path)
-
-        requests = [(user_id, self._base_url.user(user_id)) for user_id in _iterable(user_ids)]
-        return await fetch_several(requests, fetch, self._max_concurrent, return_errors=return_errors)
+        ids = [(user_id, path_segment(user_id)) for user_id in _iterable(user_ids)]
+        distinct = {segment: user_id for user_id, segment in ids}
+        # fetch_user as it is now: a subclass, or a test, may have replaced it.
+        outcomes = await fetch_outcomes(distinct, self.fetch_user, self._max_concurrent, seconds)
+        if not return_errors:
+            raise_failures(ids, outcomes)
+        return in_order(ids, outcomes)
 
     async def search_users(self, query: str) -> list[User]:
         """The users whose name holds the text."""
@@ -192,12 +196,15 @@ class UserAPIClient:
     def _identity(self) -> Identity:
         return Anonymous(self._base_url.authorization)
 
-    def _call(self, request: Request, deadline: float | None = None) -> Coroutine[Any, Any, Any]:
-        return self._calls.call(self._open(), request, deadline)
+    def _call(self, request: Request) -> Coroutine[Any, Any, Any]:
+        return self._calls.call(self._open(), request)
 
     def _ready(self, what: str) -> Connections:  # noqa: ARG002 - for the client that logs in
         """Open, and able to make calls; raises what would fail them all."""
         return self._open()
+
+    async def _forget(self) -> None:
+        """What close() has to do besides, for the client that logs in."""
 
     def _open(self) -> Connections:
         if self._is_closed:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from user_client.time_limit import TimeLimit
+
 
 class Connections:
     """One session with its permits; belongs to the loop in which it was made."""
@@ -28,7 +30,7 @@ class Connections:
         self.session = session
         self.permits = Permits(max_concurrent)
         self.closing = False
-        self.calls: set[asyncio.Timeout] = set()
+        self.calls: set[TimeLimit] = set()
         """The time limits of the calls under way: what they can be ended by."""
         self._guard = _close_at_the_end(self.session)
         _start(self._guard)
@@ -45,8 +47,7 @@ class Connections:
         self.closing = True
         for limit in self.calls:
             # Wherever a call waits. Closing the session ends only those that have a connection.
-            if not limit.expired():
-                limit.reschedule(self.loop.time())
+            limit.expire()
         await self._guard.aclose()
 
 

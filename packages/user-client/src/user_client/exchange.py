@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin
 
 import aiohttp
@@ -31,6 +31,7 @@ from user_client.errors import (
 from user_client.retry import read_retry_after
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from contextlib import AbstractAsyncContextManager
 
     from user_client.credentials import Credentials
@@ -85,12 +86,18 @@ def _login_body(credentials: Credentials) -> dict[str, str]:
     return {"username": credentials.username, "password": credentials.password.reveal()}
 
 
-async def _judge(response: aiohttp.ClientResponse, request: Request, secret: Secret | None, max_body: int) -> Any:
+def _judge(
+    response: aiohttp.ClientResponse, request: Request, secret: Secret | None, max_body: int
+) -> Coroutine[Any, Any, Any]:
     # type() and not isinstance(): MagicMock(spec=ClientResponse) claims to be one, but has no body to read.
     if not issubclass(type(response), aiohttp.ClientResponse):
-        return await _ask_stand_in(response)
+        return _ask_stand_in(response)
     if response.ok:
-        return await read_json(response, max_body, request)
+        return read_json(response, max_body, request)
+    return _refuse(response, request, secret)
+
+
+async def _refuse(response: aiohttp.ClientResponse, request: Request, secret: Secret | None) -> NoReturn:
     message = _hide(await _problem(response, request), request, secret)
     retry_after = read_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
     raise _refusal(request, response.status, message, retry_after)

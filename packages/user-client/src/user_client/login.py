@@ -87,7 +87,7 @@ class Login:
         """Cancel the login under way, if there is one, and forget who we are."""
         self.forget()
         flight = self._flight
-        if flight is not None and self._under_way(flight.connections) and flight.connections.loop.is_running():
+        if flight is not None and flight.connections.loop is asyncio.get_running_loop() and not flight.task.done():
             flight.task.cancel()
             await asyncio.wait((flight.task,))
 

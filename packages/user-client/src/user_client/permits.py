@@ -17,15 +17,19 @@ class Permits:
         self.free = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def acquire(self, *, urgent: bool = False) -> None:
-        """Take a permit, or wait for one; `urgent` goes to the head of the queue.
+    def take(self) -> bool:
+        """Take a permit if one is free; if not, ``wait()`` for one."""
+        # Nobody waits while a permit is free: release() hands it to the first waiter directly.
+        if not self.free:
+            return False
+        self.free -= 1
+        return True
+
+    async def wait(self, *, urgent: bool = False) -> None:
+        """Wait until a permit was taken for us; `urgent` goes to the head of the queue.
 
         A cancelled waiter takes nothing, also when it had just been given a permit.
         """
-        # Nobody waits while a permit is free: release() hands it to the first waiter directly.
-        if self.free:
-            self.free -= 1
-            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if urgent:
             self._waiting.appendleft(turn)

@@ -1,77 +1,77 @@
-"""Fetch many users: a few workers over the list, and every outcome kept."""
+"""Fetch many users: a few workers over the ids, and every outcome kept."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from user_client.errors import RequestTimedOut, SomeUsersFailed, SomeUsersTimedOut, UserAPIError
+from user_client.time_limit import TimeLimit
+from user_client.users import User, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from user_client.request import Request
-    from user_client.users import User, UserId
+    Fetch: TypeAlias = Callable[[UserId], Awaitable[User]]
+
+Outcome: TypeAlias = User | UserAPIError
+
+# An id as it was given, and the segment of the path that it becomes: 1 and "1" are the same user.
+Ids: TypeAlias = "Sequence[tuple[UserId, str]]"
 
 
-async def fetch_several(
-    requests: Sequence[tuple[UserId, Request]],
-    fetch: Callable[[Request], Awaitable[User]],
-    workers: int,
-    *,
-    return_errors: bool,
-) -> list[Any]:
-    """The outcome of each request, in order; requests for the same path share one."""
-    distinct = {request.path: request for _, request in requests}
-    outcomes: dict[str, User | UserAPIError] = {}
-    todo = iter(distinct.values())
+async def fetch_outcomes(
+    distinct: Mapping[str, UserId], fetch: Fetch, workers: int, seconds: float
+) -> dict[str, Outcome]:
+    """What became of each user, by segment. Returns, or raises, when none of the workers is left."""
+    outcomes: dict[str, Outcome] = {}
+    todo = iter(distinct.items())
+    loop = asyncio.get_running_loop()
+    bug: BaseException | None = None
     try:
-        # Workers, not a task for each id; the group ends only when none of them is left.
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(workers, len(distinct))):
-                group.create_task(_work(todo, fetch, outcomes))
+        with TimeLimit(loop, loop.time() + seconds):
+            # Workers, not a task for each id.
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(workers, len(distinct))):
+                    group.create_task(_work(todo, fetch, outcomes))
     except BaseExceptionGroup as errors:
+        # What is not a UserAPIError is a bug, or comes from a middleware; it comes out as it would from fetch_user().
         bug = errors.exceptions[0]
-    else:
-        if not return_errors:
-            _raise_failures(requests, outcomes)
-        return _in_order(requests, outcomes)
-    # What is not a UserAPIError is a bug of ours or of a middleware; it comes out as it would from fetch_user().
-    raise bug
+    if bug is not None:
+        raise bug
+    for segment in distinct.keys() - outcomes.keys():
+        outcomes[segment] = RequestTimedOut(f"user {segment} was not there when the {seconds:.3g} s for all had passed")
+    return outcomes
 
 
-async def _work(
-    todo: Iterator[Request], fetch: Callable[[Request], Awaitable[User]], outcomes: dict[str, User | UserAPIError]
-) -> None:
-    for request in todo:
+async def _work(todo: Iterator[tuple[str, UserId]], fetch: Fetch, outcomes: dict[str, Outcome]) -> None:
+    for segment, user_id in todo:
         try:
-            outcomes[request.path] = await fetch(request)
+            outcomes[segment] = await fetch(user_id)
         except UserAPIError as error:
             # Kept for the caller, without the frames of a call that is over.
-            outcomes[request.path] = error.with_traceback(None)
+            outcomes[segment] = error.with_traceback(None)
 
 
-def _in_order(
-    requests: Sequence[tuple[UserId, Request]], outcomes: dict[str, User | UserAPIError]
-) -> list[User | UserAPIError]:
-    results: list[User | UserAPIError] = []
+def in_order(ids: Ids, outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """The outcome of each id, in the order asked for."""
+    results: list[Outcome] = []
     seen: set[str] = set()
-    for _, request in requests:
-        outcome = outcomes[request.path]
+    for _, segment in ids:
+        outcome = outcomes[segment]
         # A second occurrence is a copy: who changes one dict must not change another place of the list.
-        results.append(copy.deepcopy(outcome) if request.path in seen else outcome)
-        seen.add(request.path)
+        results.append(copy.deepcopy(outcome) if segment in seen else outcome)
+        seen.add(segment)
     return results
 
 
-def _raise_failures(requests: Sequence[tuple[UserId, Request]], outcomes: dict[str, User | UserAPIError]) -> None:
-    errors = {
-        user_id: error for user_id, request in requests if isinstance(error := outcomes[request.path], UserAPIError)
-    }
+def raise_failures(ids: Ids, outcomes: Mapping[str, Outcome]) -> None:
+    """Raise one error for all that failed, with all that did not."""
+    errors = {user_id: outcome for user_id, segment in ids if isinstance(outcome := outcomes[segment], UserAPIError)}
     if not errors:
         return
-    paths = dict.fromkeys(request.path for _, request in requests)
-    users = [user for path in paths if not isinstance(user := outcomes[path], UserAPIError)]
+    segments = dict.fromkeys(segment for _, segment in ids)
+    users = [outcome for segment in segments if not isinstance(outcome := outcomes[segment], UserAPIError)]
     is_late = any(isinstance(error, RequestTimedOut) for error in errors.values())
     raise (SomeUsersTimedOut if is_late else SomeUsersFailed).of(users, errors)

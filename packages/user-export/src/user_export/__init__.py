@@ -2,15 +2,12 @@
 
 from user_export.checkpoint import Checkpoint, NotAnExport, find_checkpoint
 from user_export.export import Exporter, ExportFailed, Summary
-from user_export.lock import AlreadyRunning, only_writer
 
 __all__ = [
-    "AlreadyRunning",
     "Checkpoint",
     "ExportFailed",
     "Exporter",
     "NotAnExport",
     "Summary",
     "find_checkpoint",
-    "only_writer",
 ]

@@ -38,7 +38,8 @@ async def find_checkpoint(files: AsyncFileHandler, out: Path) -> Checkpoint:
     if last_id is not None:
         return Checkpoint(last_id, count)
     last_id = _user_id(before) if count > 1 else 0
-    if last_id is None or not _is_torn(last):
+    torn = last.startswith("{") and not last.endswith("}")
+    if last_id is None or not torn:
         raise NotAnExport(f"{out} does not end with an exported user; move it away, or choose another --out")
     await files.write_stream(out, _first(files, out, count - 1))
     return Checkpoint(last_id, count - 1)
@@ -50,10 +51,6 @@ def _user_id(line: str) -> int | None:
     except (ValueError, KeyError, TypeError):
         return None
     return number if type(number) is int else None
-
-
-def _is_torn(line: str) -> bool:
-    return line.startswith("{") and not line.endswith("}")
 
 
 async def _first(files: AsyncFileHandler, path: Path, count: int) -> AsyncIterator[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from file_handler import AsyncFileHandler, FileHandlerError
 from user_client import AuthenticatedAPIClient, RetryPolicy, UserAPIClient, UserAPIError
-from user_export.checkpoint import Checkpoint, NotAnExport, find_checkpoint
+from user_export.checkpoint import NotAnExport, find_checkpoint
 from user_export.export import Exporter, ExportFailed, Summary
 from user_export.lock import AlreadyRunning, only_writer
 from user_export.progress import progress_bar
@@ -72,11 +72,9 @@ async def _export(options: argparse.Namespace, client: UserAPIClient, summary: S
         await stack.enter_async_context(client)
         if isinstance(client, AuthenticatedAPIClient):
             await client.authenticate(options.user, os.environ[PASSWORD])
-        start = Checkpoint()
-        if options.resume:
-            start = await find_checkpoint(files, options.out)
-        else:
+        if not options.resume:
             await files.write_lines(options.out, [])
+        start = await find_checkpoint(files, options.out)
         on_progress = stack.enter_context(progress_bar(quiet=options.quiet, expected=options.expect))
         exporter = Exporter(client, files, options.out, options.concurrency, options.page_size, on_progress)
         await exporter.run(start, summary)

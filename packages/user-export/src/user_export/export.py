@@ -3,8 +3,9 @@
 Order is kept from end to end: the file always is a gap-free beginning of the whole, and can be resumed.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from file_handler import AsyncFileHandler
 from queue_processor import ItemFailed, QueueProcessor
 from task_queue import AsyncTaskQueue, TaskResult
 from user_client import User, UserAPIClient, UserNotFound
-from user_export.checkpoint import Checkpoint
+from user_export.checkpoint import Checkpoint, find_checkpoint
 
 # Lines that are written at once: one fsync for a hundred users.
 BATCH = 100
@@ -67,15 +68,20 @@ class Exporter:
 
         try:
             # One consumer: batches are written in order, while the next records are being fetched.
-            async with QueueProcessor(write, maxsize=8, attempts=1, on_failure="raise") as sink:
-                async for batch in self._batches(start.last_id, summary):
+            sink = QueueProcessor(write, maxsize=8, attempts=1, on_failure="raise")
+            async with sink, aclosing(self._batches(start.last_id, summary)) as batches:
+                async for batch in batches:
                     await sink.put(batch)
+        except asyncio.CancelledError:
+            # The batch that was just being written is whole or not there: the file knows.
+            summary.written = (await find_checkpoint(self.files, self.out)).count - start.count
+            raise
         except ItemFailed as failure:
             raise ExportFailed(f"{self.out} could not be written: {failure.__cause__}") from failure.__cause__
         finally:
             summary.retries = self.client.retries
 
-    async def _batches(self, after: int, summary: Summary) -> AsyncIterator[list[str]]:
+    async def _batches(self, after: int, summary: Summary) -> AsyncGenerator[list[str], None]:
         batch: list[str] = []
         queue = AsyncTaskQueue(self.concurrency)
         async with aclosing(queue.stream(self._fetches(after), in_order=True)) as results:

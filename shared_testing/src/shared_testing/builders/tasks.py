@@ -20,8 +20,8 @@ class ScriptedTask(Generic[T]):
     def __init__(self, description: str, behave: Callable[[int], Awaitable[T]]) -> None:
         self._description = description
         self._behave = behave
-        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-        """The arguments of each call, in order."""
+        self.arguments: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        """The arguments of each call, in order: ``(args, kwargs)``."""
         self.running = 0
         """How many calls are inside right now."""
         self.peak = 0
@@ -30,15 +30,20 @@ class ScriptedTask(Generic[T]):
         self.failed = 0
         self.cancelled = 0
 
+    @property
+    def calls(self) -> int:
+        """How often it was called."""
+        return len(self.arguments)
+
     def __repr__(self) -> str:
         return (
-            f"<tasks.{self._description}: {len(self.calls)} called, {self.running} running (peak {self.peak}), "
+            f"<tasks.{self._description}: {self.calls} called, {self.running} running (peak {self.peak}), "
             f"{self.succeeded} succeeded, {self.failed} failed, {self.cancelled} cancelled>"
         )
 
     async def __call__(self, *args: Any, **kwargs: Any) -> T:
-        self.calls.append((args, kwargs))
-        attempt = len(self.calls)
+        self.arguments.append((args, kwargs))
+        attempt = self.calls
         self.running += 1
         self.peak = max(self.peak, self.running)
         try:
