@@ -1,0 +1,159 @@
+"""Things that must be ended by who made them, each with the user's line that made it.
+
+Only weak references: a file that is dropped is closed by Python at that moment, and must stay so.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.findings.finding import Finding
+from shared_testing.findings.site import is_users, site_of_frame, user_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from shared_testing.detectors.detector import Scope
+    from shared_testing.findings import Rule, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sort of thing it is, in the words of its finding, and how to see whether it has been ended."""
+
+    symptom: str
+    is_open: Callable[[Any], bool]
+    cause: str = ""
+    fix: str = ""
+
+    def finding(self, rule: Rule, site: Site | None, name: str = "") -> Finding:
+        return Finding(rule, self.symptom.format(name=name), site, self.cause, self.fix)
+
+
+@dataclass(eq=False, slots=True)
+class Birth:
+    """One thing."""
+
+    thing: weakref.ref[Any]
+    kind: Kind
+    site: Site | None
+    name: str = ""
+    owner: Birth | None = None
+    """What ends this thing along with itself."""
+    dropped: bool = False
+    """It died without having been ended."""
+    finalized: bool = False
+
+    def is_left(self) -> bool:
+        if self.dropped:
+            return True
+        thing = self.thing()
+        return thing is not None and self.kind.is_open(thing)
+
+    def may_be_left(self) -> bool:
+        """The same while garbage is being collected: its weak reference is dead, and its finalizer still to run."""
+        return self.is_left() or (not self.finalized and self.thing() is None)
+
+
+class Births:
+    """Those of one kind of detector; the present scope's, and those of earlier ones that were told of and live on."""
+
+    def __init__(self) -> None:
+        self._scope: Scope | None = None
+        # By identity: in a finalizer, weak references are dead already.
+        self._known: dict[int, Birth] = {}
+        self._here: dict[Birth, None] = {}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether what is made now belongs to a test."""
+        return self._scope is not None and not self._scope.wider
+
+    def start(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(self, thing: Any, kind: Kind, site: Site | None, name: str = "") -> Birth:
+        birth = Birth(weakref.ref(thing), kind, site, name)
+        self._known[id(thing)] = birth
+        self._here[birth] = None
+        return birth
+
+    def of(self, thing: Any) -> Birth | None:
+        return self._known.get(id(thing))
+
+    def is_told(self, thing: Any) -> bool:
+        """Whether it was left by an earlier scope, and is known since."""
+        birth = self._known.get(id(thing))
+        return birth is not None and birth not in self._here
+
+    def forget(self, thing: Any) -> None:
+        """Somebody else ends it from now on."""
+        birth = self._known.pop(id(thing), None)
+        if birth is not None:
+            self._here.pop(birth, None)
+
+    def died(self, thing: Any) -> Birth | None:
+        """Call it in a finalizer. Returns the birth of what was not ended, whose complaint is then ours to make.
+
+        It stays known: a thing may have more than one finalizer, a transport that of its StreamWriter and its own.
+        """
+        birth = self._known.get(id(thing))
+        if birth is None:
+            return None
+        birth.finalized = True
+        birth.dropped = birth.dropped or birth.kind.is_open(thing)
+        return birth if birth.dropped else None
+
+    def any_may_be_left(self) -> bool:
+        return any(birth.may_be_left() for birth in self._here)
+
+    def clear(self) -> None:
+        """Close the scope and forget all that was made in it."""
+        self._known = {key: birth for key, birth in self._known.items() if birth not in self._here}
+        self._here.clear()
+        self._scope = None
+
+    def end(self) -> list[Birth]:
+        """Close the scope: what of it was left. The rest is forgotten."""
+        left = dict.fromkeys(birth for birth in self._here if birth.is_left())
+        told = {key: birth for key, birth in self._known.items() if birth in left or birth not in self._here}
+        self._known = {key: birth for key, birth in told.items() if birth.thing() is not None}
+        self._here.clear()
+        self._scope = None
+        # Not those that end along with another one that is told of.
+        return [birth for birth in left if birth.owner is None or birth.owner not in left]
+
+
+def maker(frame: FrameType | None, thing: object) -> tuple[Site | None, tuple[str, ...]]:
+    """The user's line that made `thing`, and the library files between it and here, the nearest first.
+
+    None for what the loop or a module that is just being imported made.
+    """
+    via: list[str] = []
+    user = user_frame(frame)
+    while frame is not None and frame is not user:
+        via.append(frame.f_code.co_filename)
+        frame = frame.f_back
+    # A subclass's own __init__ is not where the thing was wanted.
+    while user is not None and _is_init_of(user, thing):
+        user = user_frame(user.f_back)
+    if user is None or user.f_code.co_name == "<module>":
+        return None, tuple(via)
+    return site_of_frame(user), tuple(via)
+
+
+def direct_maker(frame: FrameType | None, through: frozenset[str]) -> Site | None:
+    """The user's line, if nothing but the files `through` lies between it and here; quick when it is not so."""
+    while frame is not None and frame.f_code.co_filename in through:
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_name == "<module>" or not is_users(frame.f_code.co_filename):
+        return None
+    return site_of_frame(frame)
+
+
+def _is_init_of(frame: FrameType, thing: object) -> bool:
+    code = frame.f_code
+    return code.co_name == "__init__" and code.co_argcount > 0 and frame.f_locals.get(code.co_varnames[0]) is thing
