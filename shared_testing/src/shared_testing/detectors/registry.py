@@ -11,6 +11,7 @@ from shared_testing.detectors import (
     lost_exception,
     missing_await,
     never_ran,
+    unclosed,
     wrong_mock,
 )
 from shared_testing.evidence.mocks import MockCalls
@@ -28,6 +29,7 @@ RULES: dict[str, Rule] = {
         wrong_mock.RULE,
         never_ran.RULE,
         leaked_task.RULE,
+        unclosed.RULE,
         deadlock.RULE,
         lost_exception.RULE,
         gather_siblings.RULE,
@@ -45,6 +47,7 @@ def make_detectors(settings: Settings) -> list[Detector]:
         never_ran.NeverRan(unawaited),
         missing_await.MissingAwait(unawaited),
         leaked_task.LeakedTask(),
+        unclosed.Unclosed(),
         deadlock.Deadlock(),
         lost_exception.LostException(),
         gather_siblings.GatherSiblings(),
