@@ -136,6 +136,30 @@ async def test_the_result_of_a_thread() -> None:
     await asyncio.wait([future])
 
 
+async def test_a_future() -> None:
+    future = asyncio.get_running_loop().create_future()  # !! AT701
+    future.set_exception(ValueError("lost"))
+
+
+async def test_a_future_that_a_module_keeps() -> None:
+    future = asyncio.get_running_loop().create_future()  # !! AT701
+    future.set_exception(ValueError("kept"))
+    KEPT.append(future)
+
+
+async def test_the_end_of_an_async_generator() -> None:
+    async def numbers() -> object:
+        try:
+            yield 1
+        finally:
+            raise RuntimeError("no end")  # !! AT701
+
+    generator = numbers()
+    await anext(generator)
+    del generator
+    await asyncio.sleep(0.01)
+
+
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def journal() -> list[object]:
     return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule, user_site
-from shared_testing.findings.site import last_user_site
+from shared_testing.findings.site import is_users, last_user_site, site_of_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,7 @@ _SHUTDOWN = "unhandled exception during asyncio.run() shutdown"
 
 
 class _Born(NamedTuple):
-    task: weakref.ref[asyncio.Task[Any]]
+    future: weakref.ref[asyncio.Future[Any]]
     site: Site | None
     wide: bool
     """A fixture of a wider scope made it, and may look at it in its teardown."""
@@ -66,12 +66,13 @@ class LostException:
 
     def __init__(self) -> None:
         self._scope: Scope | None = None
-        # By number: when a task tells that it was lost, weak references to it are dead already.
+        # By number: when a future tells that it was lost, weak references to it may be dead already.
         self._born: dict[int, _Born] = {}
         self._lost: list[tuple[BaseException, Finding]] = []
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
+        observer.on_future.append(self._future_created)
         observer.on_error.append(self._failed)
 
     def uninstall(self) -> None:
@@ -81,8 +82,14 @@ class LostException:
         self._scope, self._lost = scope, []
 
     def _task_created(self, task: asyncio.Task[Any]) -> None:
-        wide = self._scope is not None and self._scope.wider > 0
-        self._born[id(task)] = _Born(weakref.ref(task), user_site(sys._getframe(2)), wide)
+        if (scope := self._scope) is not None:
+            self._born[id(task)] = _Born(weakref.ref(task), user_site(sys._getframe(2)), scope.wider > 0)
+
+    def _future_created(self, future: asyncio.Future[Any]) -> None:
+        caller = sys._getframe(2)
+        # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
+        if (scope := self._scope) is not None and is_users(caller.f_code.co_filename):
+            self._born[id(future)] = _Born(weakref.ref(future), site_of_frame(caller), scope.wider > 0)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
         error = context.get("exception")
@@ -102,48 +109,51 @@ class LostException:
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         for born in list(self._born.values()):
-            task = born.task()
-            if task is not None and _is_lost(task) and not (born.wide and _fixture_holds(task)):
-                self._tell(task)
-        self._born = {number: born for number, born in self._born.items() if _lives_on(born.task())}
+            future = born.future()
+            if future is not None and _is_lost(future) and not (born.wide and _fixture_holds(future)):
+                self._tell(future)
+        self._born = {number: born for number, born in self._born.items() if _lives_on(born.future())}
         # What the test itself raised has been seen.
         seen = set(map(id, raised_in(scope.error)))
         found, self._scope, self._lost = self._lost, None, []
         return [finding for error, finding in found if id(error) not in seen]
 
-    def _tell(self, task: asyncio.Task[Any]) -> None:
+    def _tell(self, future: asyncio.Future[Any]) -> None:
         # Not exception(): if there is no line to tell, it must not be marked as retrieved.
-        if (error := task._exception) is None:
+        if (error := future._exception) is None:
             return
-        if (finding := self._finding({"future": task}, error)) is not None:
+        if (finding := self._finding({"future": future}, error)) is not None:
             self._lost.append((error, finding))
             # Or asyncio would log it in some later test.
-            task._log_traceback = False
+            future._log_traceback = False
 
     def _finding(self, context: dict[str, Any], error: BaseException) -> Finding | None:
         raised = last_user_site(error.__traceback__)
-        if isinstance(task := context.get("future"), asyncio.Task):
-            born = self._born.get(id(task))
-            made = born.site if born is not None else None
-            return _of_task(task, error, raised, made)
-        if raised is None:
+        future = context.get("future")
+        born = self._born.get(id(future))
+        made = born.site if born is not None else None
+        if (site := raised or made) is None:
             return None
         told = _told(error)
-        if context.get("future") is not None:
-            symptom, cause = f"a future got {told}", "nobody awaited the future or asked for its exception"
-            return Finding(RULE, symptom, raised, cause, "await the future, or ask for its exception()")
-        what = _named(context)
+        if isinstance(future, asyncio.Future):
+            what = "task" if isinstance(future, asyncio.Task) else "future"
+            details = (f"{what} created at {made}",) if made is not None and made != site else ()
+            if isinstance(future, asyncio.Task):
+                symptom = f"{_task(future)} failed with {told}, and nobody looked"
+                return Finding(RULE, symptom, site, details=details)
+            cause = "nobody awaited the future or asked for its exception"
+            fix = "await the future, or ask for its exception()"
+            return Finding(RULE, f"a future got {told}, and nobody looked", site, cause, fix, details)
         cause = "the loop called it, and there is nobody above who could catch; the loop only writes to its log"
         fix = "handle the error inside; or start a task there, and await it"
-        return Finding(RULE, f"{what} failed with {told}", raised, cause, fix)
+        return Finding(RULE, f"{_named(context)} failed with {told}", site, cause, fix)
 
 
-def _of_task(task: asyncio.Task[Any], error: BaseException, raised: Site | None, made: Site | None) -> Finding | None:
-    if (site := raised or made) is None:
-        return None
-    name = getattr(task.get_coro(), "__qualname__", task.get_name()).rpartition("<locals>.")[2]
-    details = (f"task created at {made}",) if made is not None and made != site else ()
-    return Finding(RULE, f"task {name!r} failed with {_told(error)}, and nobody looked", site, details=details)
+def _task(task: asyncio.Task[Any]) -> str:
+    coroutine = task.get_coro()
+    if type(coroutine).__name__.startswith("async_generator"):
+        return "closing an async generator"
+    return f"task {getattr(coroutine, '__qualname__', task.get_name()).rpartition('<locals>.')[2]!r}"
 
 
 def _told(error: BaseException) -> str:
@@ -165,16 +175,16 @@ def _named(context: dict[str, Any]) -> str:
     return "something on the loop"
 
 
-def _is_lost(task: asyncio.Task[Any]) -> bool:
+def _is_lost(future: asyncio.Future[Any]) -> bool:
     # uvloop's tasks are asyncio's; a user's own class may have no such flag.
-    lost = task.done() and not task.cancelled() and getattr(task, "_log_traceback", False)
-    return bool(lost) and task.get_loop().get_exception_handler() is None
+    lost = future.done() and not future.cancelled() and getattr(future, "_log_traceback", False)
+    return bool(lost) and future.get_loop().get_exception_handler() is None
 
 
-def _lives_on(task: asyncio.Task[Any] | None) -> bool:
-    return task is not None and (not task.done() or _is_lost(task)) and not task.get_loop().is_closed()
+def _lives_on(future: asyncio.Future[Any] | None) -> bool:
+    return future is not None and (not future.done() or _is_lost(future)) and not future.get_loop().is_closed()
 
 
-def _fixture_holds(task: asyncio.Task[Any]) -> bool:
+def _fixture_holds(future: asyncio.Future[Any]) -> bool:
     """Whether a fixture that is not torn down yet has it in a variable."""
-    return any(isinstance(each, GeneratorType | AsyncGeneratorType) for each in gc.get_referrers(task))
+    return any(isinstance(each, GeneratorType | AsyncGeneratorType) for each in gc.get_referrers(future))

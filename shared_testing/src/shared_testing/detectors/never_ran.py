@@ -73,6 +73,8 @@ class NeverRan:
         if scope.test is None:
             return []
         self._unawaited.finish()
+        if scope.error is None and not self._unawaited.found:
+            return []
         dropped = self._unawaited.take(_is_frameworks)
         found = [_dropped(each) for each in dropped]
         if (never := _of_test(scope.test, scope.error) or _of_fixture(scope.test, scope.error)) is not None:

@@ -69,12 +69,16 @@ def is_users(filename: str) -> bool:
 
 # Below a callback of the loop lies whoever runs the loop (a script's `pytest.main()`, a test's `asyncio.run()`), who
 # has made nothing of what the callback makes.
-_CALLBACK = asyncio.Handle._run.__code__
+# And nobody has made what the runner itself starts: the walk through all of pytest would find nothing.
+_ENDS = frozenset(
+    function.__code__
+    for function in (asyncio.Handle._run, asyncio.Runner.run, asyncio.BaseEventLoop.run_until_complete)
+)
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The nearest frame of the user's own among this frame and its callers, up to the loop's callback."""
-    while frame is not None and frame.f_code is not _CALLBACK:
+    while frame is not None and frame.f_code not in _ENDS:
         if is_users(frame.f_code.co_filename):
             return frame
         frame = frame.f_back

@@ -28,6 +28,8 @@ class LoopObserver:
         """Called with each new task, on the stack of who created it."""
         self.on_error: list[Callable[[asyncio.AbstractEventLoop, dict[str, Any]], bool]] = []
         """Called with what the loop would hand to its exception handler; True keeps it from there."""
+        self.on_future: list[Callable[[asyncio.Future[Any]], object]] = []
+        """Called with each future of loop.create_future(), on the stack of who asked for it."""
         self.on_timer: list[Callable[[asyncio.TimerHandle], object]] = []
         """Called with each timer of call_later() and call_at(), on the stack of who asked for it."""
         self.on_attach: list[Callable[[asyncio.AbstractEventLoop], object]] = []
@@ -49,6 +51,7 @@ class LoopObserver:
             return
         setattr(loop, _MARK, self)
         self._watch_tasks(loop)
+        self._watch_futures(loop)
         self._watch_timers(loop)
         self._watch_errors(loop)
         if self.on_standstill or self.on_pulse:
@@ -79,6 +82,18 @@ class LoopObserver:
         for tell in self.on_cancel:
             tell(task)
         return type(task).cancel(task, msg)
+
+    def _watch_futures(self, loop: Any) -> None:
+        create_future = loop.create_future
+
+        def observed_create_future() -> asyncio.Future[Any]:
+            future: asyncio.Future[Any] = create_future()
+            for tell in self.on_future:
+                tell(future)
+            return future
+
+        if self.on_future:
+            loop.create_future = observed_create_future
 
     def _watch_timers(self, loop: Any) -> None:
         call_at = loop.call_at

@@ -1,0 +1,53 @@
+"""AT101 where the corpus cannot say it: what else is printed, and what is not ours to tell."""
+
+from __future__ import annotations
+
+import pytest
+
+_AUTO = ("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+_STORE = """
+    class Store:
+        async def save(self): ...
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-W", "error"), ("-o", "asyncio_debug=true")])
+@pytest.mark.parametrize("kept", ["", "KEPT.append"])
+def test_python_does_not_tell_it_again(pytester: pytest.Pytester, options: tuple[str, ...], kept: str) -> None:
+    """One text: no warning, no PytestUnraisableExceptionWarning, nothing at the interpreter's exit."""
+    pytester.makepyfile(f"{_STORE}\n    KEPT = []\n    async def test_it(): {kept}(Store().save())\n")
+    result = pytester.runpytest_subprocess(*_AUTO, *options)
+    result.stdout.fnmatch_lines(["AT101 coroutine 'Store.save' was never awaited"])
+    result.assert_outcomes(failed=1, warnings=0)
+    assert "Warning" not in result.stdout.str() + result.stderr.str()
+
+
+def test_what_a_module_makes_on_import_is_pythons_to_tell(pytester: pytest.Pytester) -> None:
+    """It belongs to no test."""
+    pytester.makepyfile(f"{_STORE}\n    Store().save()\n    async def test_it(): ...\n")
+    result = pytester.runpytest_subprocess(*_AUTO)
+    result.stdout.fnmatch_lines(["*RuntimeWarning: coroutine 'Store.save' was never awaited"])
+    result.assert_outcomes(passed=1, warnings=1)
+
+
+def test_what_a_library_drops_by_itself_is_pythons_to_tell(pytester: pytest.Pytester) -> None:
+    """Its user can mend nothing: no line of theirs has part in it."""
+    pytester.makepyfile(
+        """
+        import asyncio
+        async def test_it():
+            asyncio.get_running_loop().call_soon(asyncio.sleep, 0)
+            await asyncio.sleep(0.001)
+        """
+    )
+    result = pytester.runpytest_subprocess(*_AUTO)
+    result.stdout.fnmatch_lines(["*RuntimeWarning: coroutine 'sleep' was never awaited"])
+    result.assert_outcomes(passed=1, warnings=1)
+
+
+def test_switched_off_it_leaves_python_alone(pytester: pytest.Pytester) -> None:
+    """Each rule can be switched off alone."""
+    pytester.makepyfile(f"{_STORE}\n    async def test_it(): Store().save()\n")
+    result = pytester.runpytest_subprocess(*_AUTO, "-o", "findings_disable=AT101")
+    result.stdout.fnmatch_lines(["*RuntimeWarning: coroutine 'Store.save' was never awaited"])
+    result.assert_outcomes(passed=1, warnings=1)
