@@ -8,6 +8,8 @@ from weakref import WeakSet
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import holders
 from shared_testing.findings import Finding, Rule
+from shared_testing.loop import ending
+from shared_testing.loop.ending import end, has_been_ended
 from shared_testing.loop.standstill import main_future, nothing_can_wake
 from shared_testing.loop.waits import suspended_in
 from shared_testing.verdicts.standstill import verdict
@@ -46,12 +48,7 @@ await gather(move(a, b), move(a, b))
     ),
 )
 
-# A cleanup may run into the next deadlock. After so many the loop is left as it is.
-_MOST_CANCELS = 3
-
-
-class Stuck(BaseException):
-    """Ends a wait that nothing could end. Not an Exception: nobody should take it for an answer."""
+_WHY = "AT402: nothing could wake this any more"
 
 
 class Deadlock:
@@ -64,12 +61,12 @@ class Deadlock:
         self._loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._scope: Scope | None = None
         self._found: list[Finding] = []
-        self._cancels: dict[asyncio.Future[Any], int] = {}
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_attach.append(self._loops.add)
         observer.on_standstill.append(self._loop_stands_still)
         holders.install(self._patches)
+        ending.install(self._patches)
 
     def uninstall(self) -> None:
         self._patches.undo()
@@ -79,15 +76,13 @@ class Deadlock:
         self._found.clear()
 
     def _loop_stands_still(self, loop: asyncio.AbstractEventLoop, _: int) -> None:
+        __tracebackhide__ = True
         main = main_future(loop)
         if self._scope is None or main is None or not nothing_can_wake(loop):
             return
-        cancels = self._cancels.get(main, 0)
-        if not cancels:
+        if not has_been_ended(main):
             self._report(loop, main)
-        self._cancels[main] = cancels + 1
-        if cancels >= _MOST_CANCELS or not main.cancel("AT402: nothing could wake this any more"):
-            raise Stuck("AT402: nothing can wake this loop, and its main task does not end when it is cancelled")
+        end(main, _WHY)
 
     def _report(self, loop: asyncio.AbstractEventLoop, main: asyncio.Future[Any]) -> None:
         others = [each for each in self._loops if each is not loop and not each.is_closed()]
@@ -103,5 +98,4 @@ class Deadlock:
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         found, self._found, self._scope = self._found, [], None
-        self._cancels.clear()
         return found

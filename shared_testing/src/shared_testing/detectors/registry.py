@@ -11,6 +11,7 @@ from shared_testing.detectors import (
     lost_exception,
     missing_await,
     never_ran,
+    swallowed_cancellation,
     unclosed,
     wrong_mock,
 )
@@ -33,6 +34,7 @@ RULES: dict[str, Rule] = {
         deadlock.RULE,
         lost_exception.RULE,
         gather_siblings.RULE,
+        swallowed_cancellation.RULE,
     )
 }
 
@@ -51,4 +53,5 @@ def make_detectors(settings: Settings) -> list[Detector]:
         deadlock.Deadlock(),
         lost_exception.LostException(),
         gather_siblings.GatherSiblings(),
+        swallowed_cancellation.SwallowedCancellation(),
     ]

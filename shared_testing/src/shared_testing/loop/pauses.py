@@ -42,6 +42,7 @@ def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell]) -> 
     busy, next_look, next_pulse = 0, _TURNS, monotonic() + PULSE
 
     def select(timeout: float | None = None) -> Events:
+        __tracebackhide__ = True
         nonlocal busy, next_look
         if timeout is not None and timeout <= 0:
             busy += 1
@@ -57,6 +58,7 @@ def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell]) -> 
         return events
 
     def wait() -> Events:
+        __tracebackhide__ = True
         pause = _FIRST_PAUSE
         while not (events := real_select(pause)):
             if not loop._scheduled:  # type: ignore[attr-defined]
@@ -71,11 +73,13 @@ def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell]) -> 
         return events
 
     def rest() -> None:
+        __tracebackhide__ = True
         nonlocal busy, next_look
         pulse()
         busy, next_look = 0, _TURNS
 
     def pulse() -> None:
+        __tracebackhide__ = True
         nonlocal next_pulse
         if (now := monotonic()) >= next_pulse:
             next_pulse = now + PULSE

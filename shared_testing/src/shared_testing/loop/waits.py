@@ -120,7 +120,7 @@ def awaited_tasks(on: object) -> list[asyncio.Task[Any]]:
     if isinstance(on, asyncio.Task):
         found: list[Any] = [on]
     elif isinstance(on, asyncio.TaskGroup):
-        found = list(on._tasks)  # type: ignore[attr-defined]
+        found = list(on._tasks)
     elif isinstance(on, (set, frozenset, list, tuple)):
         found = list(on)
     else:

@@ -1,0 +1,138 @@
+"""Remember each cancellation that was asked for, and see what the task made of it.
+
+``task.cancel()`` only asks: the CancelledError is thrown at the line where the task waits, and any ``except`` on its
+way out may keep it. Where the task waited is known when it is asked, whether it went on when it has been told.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.findings.catching import catching_site, in_one_body, is_last_step
+from shared_testing.findings.site import is_users
+from shared_testing.loop.ending import has_been_ended
+from shared_testing.loop.waits import frames_of, future_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from types import CodeType
+
+    from shared_testing.findings import Site
+
+# A cancellation that is asked for again and again is remembered only so often.
+_MOST_REQUESTS = 1000
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """One cancellation of one task."""
+
+    task: asyncio.Task[Any]
+    places: tuple[tuple[CodeType, int], ...]
+    """Where the task's own functions waited, outermost first."""
+    before: int
+    """How many requests were open by then."""
+    by_wait_for: bool
+    """``asyncio.wait_for()`` asked, because its time was over."""
+    at: float = field(default_factory=monotonic)
+    delivered: bool = False
+    kept: Site | None = None
+    """The line that kept the cancellation, once the task is seen to go on."""
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody has taken it back, as a timeout does when it turns it into a TimeoutError."""
+        return self.task.cancelling() > self.before
+
+    def catcher(self) -> Site | None:
+        """The first line on the way out that may keep the cancellation."""
+        return next((site for code, line in reversed(self.places) if (site := catching_site(code, line))), None)
+
+
+class Cancellations:
+    """The requests of the present scope."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def asked(self, task: asyncio.Task[Any]) -> None:
+        """Called before ``task.cancel()``."""
+        # What this toolkit ends itself is no request of the program's.
+        if task.done() or has_been_ended(task) or len(self.requests) >= _MOST_REQUESTS:
+            return
+        places = tuple(
+            (frame.f_code, frame.f_lineno) for frame in frames_of(task) if is_users(frame.f_code.co_filename)
+        )
+        # Without a place to catch it nothing can be kept; a task that has not begun or runs just now has none.
+        if not any(catching_site(code, line) for code, line in places):
+            return
+        request = Request(task, places, task.cancelling(), _asked_by_wait_for())
+        self.requests.append(request)
+        waited = future_of(task)
+        if waited is not None and not waited.done():
+            # Called after the task's own step, which was registered first.
+            waited.add_done_callback(lambda _: self._delivered(request))
+        else:
+            task.get_loop().call_soon(self._delivered, request)
+
+    def _delivered(self, request: Request) -> None:
+        try:
+            request.delivered, request.kept = True, _kept(request)
+        except Exception:  # noqa: BLE001 - called by the loop, whose handler would take it for the user's error
+            request.kept = None
+
+    def kept_by(self, task: asyncio.Task[Any]) -> Request | None:
+        """The request that the task has kept from going on, and works on as if nothing had been."""
+        for request in self.requests:
+            if request.task is task and request.delivered and request.is_open:
+                # When it was told it may have been in its handler still.
+                request.kept = request.kept or (None if task.done() else _kept(request))
+                if request.kept is not None:
+                    return request
+        return None
+
+
+def _asked_by_wait_for() -> bool:
+    """Python 3.11 runs what it waits for in a task of its own, and cancels that."""
+    frame = sys._getframe(1)
+    for _ in range(6):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "_cancel_and_wait":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+def _kept(request: Request) -> Site | None:
+    """The line that swallowed the cancellation, if the task went on with its work."""
+    task = request.task
+    if task.done():
+        # Not exception(): that would count as having looked at it.
+        ended_well = not task.cancelled() and getattr(task, "_exception", None) is None
+        return _returned(request) if ended_well else None
+    now = [frame for frame in frames_of(task) if is_users(frame.f_code.co_filename)]
+    for depth in reversed(range(len(request.places))):
+        code, line = request.places[depth]
+        site = catching_site(code, line)
+        if site is None:
+            continue
+        if depth >= len(now) or now[depth].f_code is not code:
+            # It has returned, and its caller went on.
+            return site if depth else None
+        return site if in_one_body(code, line, now[depth].f_lineno) else None
+    return None
+
+
+def _returned(request: Request) -> Site | None:
+    """The task ended at once, with a result. For its own function that is a way to stop; for one below it is not."""
+    if request.by_wait_for:
+        return request.catcher()
+    for depth in reversed(range(len(request.places))):
+        if (site := catching_site(*request.places[depth])) is not None:
+            callers = request.places[:depth]
+            return site if any(not is_last_step(*caller) for caller in callers) else None
+    return None
