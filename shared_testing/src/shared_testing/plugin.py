@@ -41,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("findings", "what a finding does to its test: error, warn or off", default="error")
     parser.addini("findings_disable", "codes of rules that are not looked for", type="args", default=[])
     parser.addini("findings_step_seconds", "CPU seconds that one step on the loop may take (AT202)", default="0.2")
+    parser.addini("findings_block_seconds", "seconds that a step may wait for the system (AT201)", default="0.1")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -176,6 +177,7 @@ def _read_settings(config: pytest.Config) -> Settings:
             findings=read_mode(config.getoption("--findings") or config.getini("findings")),
             disabled=read_codes(config.getini("findings_disable"), frozenset(RULES)),
             step_seconds=read_seconds("findings_step_seconds", config.getini("findings_step_seconds")),
+            block_seconds=read_seconds("findings_block_seconds", config.getini("findings_block_seconds")),
         )
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None

@@ -17,6 +17,8 @@ class Settings:
     disabled: frozenset[str] = frozenset()
     step_seconds: float = 0.2
     """How much CPU time one step on the loop may take (AT202)."""
+    block_seconds: float = 0.1
+    """How long a step may wait in a call that no rule knows by name, such as a slow disk's (AT201)."""
 
 
 class SettingsError(Exception):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared_testing.detectors import (
+    blocking_call,
     deadlock,
     gather_siblings,
     leaked_task,
+    long_step,
     lost_exception,
     missing_await,
     never_ran,
@@ -16,6 +18,7 @@ from shared_testing.detectors import (
     wrong_mock,
 )
 from shared_testing.evidence.mocks import MockCalls
+from shared_testing.evidence.steps import StepMonitor
 from shared_testing.evidence.unawaited import UnawaitedCoroutines
 
 if TYPE_CHECKING:
@@ -29,12 +32,14 @@ RULES: dict[str, Rule] = {
         missing_await.RULE,
         wrong_mock.RULE,
         never_ran.RULE,
+        blocking_call.RULE,
+        long_step.RULE,
         leaked_task.RULE,
         unclosed.RULE,
         deadlock.RULE,
+        swallowed_cancellation.RULE,
         lost_exception.RULE,
         gather_siblings.RULE,
-        swallowed_cancellation.RULE,
     )
 }
 
@@ -42,16 +47,19 @@ RULES: dict[str, Rule] = {
 def make_detectors(settings: Settings) -> list[Detector]:
     """New detectors, in the order in which they are installed; they are undone the other way round."""
     unawaited = UnawaitedCoroutines()
+    monitor = StepMonitor()
     return [
         # Before AT101, as they answer for some of the coroutines: those of mocks that a failed test needed as
         # values, and those of tests and setups.
         wrong_mock.WrongMock(MockCalls(), unawaited),
         never_ran.NeverRan(unawaited),
         missing_await.MissingAwait(unawaited),
+        blocking_call.BlockingCall(monitor, settings.block_seconds),
+        long_step.LongStep(monitor, settings.step_seconds),
         leaked_task.LeakedTask(),
         unclosed.Unclosed(),
         deadlock.Deadlock(),
+        swallowed_cancellation.SwallowedCancellation(),
         lost_exception.LostException(),
         gather_siblings.GatherSiblings(),
-        swallowed_cancellation.SwallowedCancellation(),
     ]

@@ -62,7 +62,7 @@ def _may_wake(frame: FrameType | None) -> bool:
     if frame is None or _is_idle_worker(frame):
         return False
     while frame is not None:
-        if _is_bystander(frame.f_code.co_filename):
+        if is_bystander(frame.f_code.co_filename):
             return False
         frame = frame.f_back
     return True
@@ -77,7 +77,8 @@ def _is_idle_worker(frame: FrameType) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _is_bystander(filename: str) -> bool:
+def is_bystander(filename: str) -> bool:
+    """Whether the file belongs to what runs the tests."""
     return not is_users(filename) and any(
         part in _BYSTANDERS or part.removesuffix(".py") in _BYSTANDERS for part in Path(filename).parts
     )

@@ -1,0 +1,115 @@
+"""Read a stack from the call that waits to the line that asked for it.
+
+Three questions: which function of a library did the user call (``subprocess.run``, not the ``os.waitpid`` below it),
+on which line, and does that line stand in a test's own body, or in the code that is tested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared_testing.findings.site import is_users, site_of_frame
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from shared_testing.findings import Site
+
+Place = Literal["test", "helper", "code"]
+
+# Modules whose functions block by nature: the outermost one on the stack is what the user called.
+# fmt: off
+_BLOCKING_APIS = frozenset({
+    "bz2", "codecs", "concurrent", "configparser", "fileinput", "ftplib", "getpass", "gzip", "http", "httpcore",
+    "httpx", "imaplib", "io", "lzma", "multiprocessing", "nntplib", "os", "pathlib", "poplib", "queue",
+    "requests", "sched", "select", "selectors", "shutil", "smtplib", "socket", "socketserver", "sqlite3", "ssl",
+    "subprocess", "tarfile", "telnetlib", "tempfile", "threading", "urllib", "urllib3", "xmlrpc", "zipfile",
+})
+# fmt: on
+
+# Our own wrappers on the stack are nobody.
+_WRAPPERS = "shared_testing.evidence.waiting_calls"
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_CALLBACK = asyncio.Handle._run.__code__
+
+# They wait for a moment, by design: a thread or process tells that it has started.
+_HARMLESS = frozenset({"Thread.start", "BaseProcess.start", "Popen._launch"})
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """Where the user called something that waits, or computes."""
+
+    api: str
+    """``subprocess.run``; empty if the user's line itself did it."""
+    site: Site
+    direct: bool
+    """The user's line called the API itself, not a library that called it."""
+    place: Place
+    """`test`: a line of the test's or a fixture's own body. `helper`: a function that this body called without await.
+    `code`: anything else, which is the code under test."""
+
+
+def call_site(frame: FrameType | None, raw: str, tests: frozenset[CodeType]) -> CallSite | None:
+    """Who called, seen from the innermost frame; None if no user's line did, or asyncio itself.
+
+    `raw`: the name of what was called on that frame. `tests`: the code of the test and its fixtures.
+    """
+    api = raw
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        module = frame.f_globals.get("__name__") or ""
+        if module == _WRAPPERS:
+            frame = frame.f_back
+            continue
+        if module.partition(".")[0] not in _BLOCKING_APIS:
+            break
+        if frame.f_code.co_qualname in _HARMLESS:
+            return None
+        api = _api_name(module, frame.f_code.co_qualname)
+        frame = frame.f_back
+    if frame is None or (frame.f_globals.get("__name__") or "").partition(".")[0] == "asyncio":
+        return None
+    direct = is_users(frame.f_code.co_filename)
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        if frame.f_code is _CALLBACK:
+            return None
+        frame = frame.f_back
+    if frame is None:
+        return None
+    return CallSite(api if direct else raw, site_of_frame(frame), direct, _place(frame, tests))
+
+
+def test_codes(test: Any) -> frozenset[CodeType]:
+    """The code of pytest's test item and of its fixtures; nothing outside pytest."""
+    definitions = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
+    functions = [getattr(test, "obj", None)]
+    functions += [getattr(each, "func", None) for several in definitions.values() for each in several]
+    return frozenset(code for each in functions if (code := _code(each)) is not None)
+
+
+def _code(function: Any) -> CodeType | None:
+    try:
+        function = inspect.unwrap(function)
+    except (TypeError, ValueError):
+        return None
+    return getattr(function, "__code__", None)
+
+
+def _place(user: FrameType, tests: frozenset[CodeType]) -> Place:
+    if user.f_code in tests:
+        return "test"
+    frame: FrameType | None = user
+    while frame is not None and frame.f_code is not _CALLBACK:
+        if frame.f_code.co_flags & _ASYNC and is_users(frame.f_code.co_filename):
+            return "helper" if frame.f_code in tests else "code"
+        frame = frame.f_back
+    return "code"
+
+
+def _api_name(module: str, qualname: str) -> str:
+    """``concurrent.futures.Future.result`` as the user knows it, without ``_base``."""
+    public = [part for part in module.split(".") if not part.startswith("_")]
+    return ".".join([*public, qualname.replace("PathBase", "Path")])

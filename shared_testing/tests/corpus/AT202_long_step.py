@@ -1,0 +1,105 @@
+"""Computing on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def compute(seconds: float) -> int:
+    rounds = 0
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        rounds += sum(range(2000))  # !! AT202
+    return rounds
+
+
+def count(number: int) -> int:
+    return sum(range(number))  # !! AT202
+
+
+async def handle() -> None:
+    await asyncio.sleep(0)
+    compute(0.4)
+
+
+async def test_a_loop_in_python() -> None:
+    await handle()
+
+
+async def test_beside_others() -> None:
+    await asyncio.gather(handle(), asyncio.sleep(0.01))
+
+
+async def in_one_call() -> int:
+    return count(40_000_000)
+
+
+async def test_one_call_in_c() -> None:
+    await in_one_call()
+
+
+# ---- near misses
+
+
+def short(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(2000))
+
+
+async def test_in_steps() -> None:
+    async def under_test() -> None:
+        for _ in range(8):
+            short(0.05)
+            await asyncio.sleep(0)
+
+    await under_test()
+
+
+async def test_in_a_thread() -> None:
+    await asyncio.to_thread(short, 0.4)
+
+
+async def test_the_tests_own_computing() -> None:
+    end = time.thread_time() + 0.4
+    while time.thread_time() < end:
+        pass
+
+
+async def test_a_helper_of_the_test() -> None:
+    short(0.4)
+
+
+async def test_a_collection() -> None:
+    async def under_test() -> None:
+        for _ in range(5):
+            gc.collect()
+
+    many = [[number] for number in range(500_000)]
+    await under_test()
+    assert many
+
+
+async def test_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_to_import.py").write_text(
+        "import time\nend = time.thread_time() + 0.4\nwhile time.thread_time() < end: pass"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    async def under_test() -> None:
+        importlib.import_module("slow_to_import")
+
+    await under_test()
+
+
+def test_without_a_loop() -> None:
+    short(0.4)
