@@ -15,6 +15,7 @@ from shared_testing.detectors import (
     never_ran,
     swallowed_cancellation,
     unclosed,
+    unclosed_file,
     wrong_mock,
 )
 from shared_testing.evidence.mocks import MockCalls
@@ -36,6 +37,7 @@ RULES: dict[str, Rule] = {
         long_step.RULE,
         leaked_task.RULE,
         unclosed.RULE,
+        unclosed_file.RULE,
         deadlock.RULE,
         swallowed_cancellation.RULE,
         lost_exception.RULE,
@@ -58,6 +60,7 @@ def make_detectors(settings: Settings) -> list[Detector]:
         long_step.LongStep(monitor, settings.step_seconds),
         leaked_task.LeakedTask(),
         unclosed.Unclosed(),
+        unclosed_file.UnclosedFile(),
         deadlock.Deadlock(),
         swallowed_cancellation.SwallowedCancellation(),
         lost_exception.LostException(),
