@@ -51,3 +51,11 @@ def test_switched_off_it_leaves_python_alone(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess(*_AUTO, "-o", "findings_disable=AT101")
     result.stdout.fnmatch_lines(["*RuntimeWarning: coroutine 'Store.save' was never awaited"])
     result.assert_outcomes(passed=1, warnings=1)
+
+
+def test_a_coroutine_inside_a_call_that_is_not_awaited_is_not_told_too(pytester: pytest.Pytester) -> None:
+    """One cause: the outer call lacks its await."""
+    pytester.makepyfile(f"    import asyncio\n{_STORE}\n    async def test_it(): asyncio.wait_for(Store().save(), 1)\n")
+    result = pytester.runpytest_subprocess(*_AUTO)
+    result.stdout.fnmatch_lines(["AT101 coroutine 'wait_for' was never awaited"])
+    result.stdout.no_fnmatch_line("*Store.save' was never awaited*")

@@ -246,6 +246,13 @@ async def test_a_handler_of_the_users_is_fine() -> None:
     assert isinstance(seen[0], ZeroDivisionError)
 
 
+async def test_a_programs_own_notice_is_fine() -> None:
+    task = asyncio.create_task(fail())
+    with pytest.raises(ValueError) as caught:
+        await task
+    asyncio.get_running_loop().call_exception_handler({"message": "an item failed", "exception": caught.value})
+
+
 @pytest_asyncio.fixture
 async def watched() -> object:
     task = asyncio.create_task(fail())

@@ -99,7 +99,8 @@ class GatherSiblings:
             self._looked = True
             for module in list(sys.modules.values()):
                 # A conftest is imported before any plugin can patch what it takes by name.
-                if vars(module).get("gather") is self._original and is_users(getattr(module, "__file__", None) or "<"):
+                names = getattr(module, "__dict__", {})
+                if names.get("gather") is self._original and is_users(names.get("__file__") or "<"):
                     self._patches.set(module, "gather", self._observed)
 
     def _noted(self, outer: Any, awaitables: tuple[Any, ...], frame: FrameType) -> None:

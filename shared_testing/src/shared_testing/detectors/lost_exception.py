@@ -54,6 +54,10 @@ class Cache:
 _SHUTDOWN = "unhandled exception during asyncio.run() shutdown"
 
 
+# What asyncio itself says holds one of these; else it is the program's own notice, and the program looks after it.
+_ASYNCIOS_OWN = frozenset({"handle", "future", "task", "protocol", "transport", "asyncgen"})
+
+
 class _Born(NamedTuple):
     future: weakref.ref[asyncio.Future[Any]]
     site: Site | None
@@ -99,7 +103,7 @@ class LostException:
         if loop.get_exception_handler() is not None or context.get("message") == _SHUTDOWN:
             return False
         finding = self._finding(context, error)
-        if finding is None:
+        if finding is None or _ASYNCIOS_OWN.isdisjoint(context):
             return False
         self._lost.append((error, finding))
         return True
@@ -171,8 +175,9 @@ def _named(context: dict[str, Any]) -> str:
     if (protocol := context.get("protocol")) is not None:
         return f"protocol {type(protocol).__qualname__.rpartition('<locals>.')[2]!r}"
     if (generator := context.get("asyncgen")) is not None:
-        return f"closing async generator {getattr(generator, '__qualname__', 'it')!r}"
-    return "something on the loop"
+        closed: str = getattr(generator, "__qualname__", "")
+        return f"closing async generator {closed.rpartition('<locals>.')[2]!r}"
+    return "the handler of a connection"
 
 
 def _is_lost(future: asyncio.Future[Any]) -> bool:

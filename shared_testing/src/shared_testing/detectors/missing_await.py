@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared_testing.evidence.errors import innermost_frame, innermost_user_step, raised_in, site_of_step
 from shared_testing.evidence.names import value_of
 from shared_testing.findings import Finding, Rule
-from shared_testing.findings.site import last_user_site, site_of_code
+from shared_testing.findings.site import is_users, last_user_site, site_of_code
 from shared_testing.findings.written import awaited_at
 
 if TYPE_CHECKING:
@@ -77,8 +77,14 @@ class MissingAwait:
     def finish(self, scope: Scope) -> Iterable[Finding]:
         self._unawaited.finish()
         passed_on = _given_to_wait(scope.error)
-        found = [_finding(each, passed_on) for each in self._unawaited.take(lambda _: True)]
+        found = [_finding(each, passed_on) for each in _outermost(self._unawaited.take(lambda _: True))]
         return [*found, *_never_called(scope.error)]
+
+
+def _outermost(unawaited: list[Unawaited]) -> list[Unawaited]:
+    """Without the user's coroutines that stand in a library's call on the same line: ``wait_for(save(), 1)``."""
+    calls = {each.site for each in unawaited if each.mock is None and not is_users(each.code.co_filename)}
+    return [each for each in unawaited if each.site not in calls or not is_users(each.code.co_filename)]
 
 
 def _finding(unawaited: Unawaited, passed_on: str) -> Finding:

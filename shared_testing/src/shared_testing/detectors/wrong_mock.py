@@ -126,7 +126,7 @@ class WrongMock:
         used = site_of_step(step)
         call = self._called(step, used, lambda each: not each.is_async)
         if call is not None:
-            gave = "" if kind in ("", call.kind) else f", which gave a {kind}"
+            gave = "" if kind in ("", call.kind) else f", which gave {_a(kind)}"
             return Finding(
                 RULE,
                 f"{call.name} is {_a(call.kind)}{gave}: its result cannot be awaited",
