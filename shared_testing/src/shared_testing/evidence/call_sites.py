@@ -31,7 +31,7 @@ _BLOCKING_APIS = frozenset({
 # fmt: on
 
 # Our own wrappers on the stack are nobody.
-_WRAPPERS = "shared_testing.evidence.waiting_calls"
+_OURS = "shared_testing"
 _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _CALLBACK = asyncio.Handle._run.__code__
 
@@ -61,10 +61,11 @@ def call_site(frame: FrameType | None, raw: str, tests: frozenset[CodeType]) -> 
     api = raw
     while frame is not None and not is_users(frame.f_code.co_filename):
         module = frame.f_globals.get("__name__") or ""
-        if module == _WRAPPERS:
+        root = module.partition(".")[0]
+        if root == _OURS:
             frame = frame.f_back
             continue
-        if module.partition(".")[0] not in _BLOCKING_APIS:
+        if root not in _BLOCKING_APIS:
             break
         if frame.f_code.co_qualname in _HARMLESS:
             return None
