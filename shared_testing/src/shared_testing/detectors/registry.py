@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shared_testing.detectors import (
     blocking_call,
     deadlock,
+    foreign_loop,
     gather_siblings,
     leaked_task,
     long_step,
@@ -44,6 +45,7 @@ RULES: dict[str, Rule] = {
         swallowed_cancellation.RULE,
         lost_exception.RULE,
         gather_siblings.RULE,
+        foreign_loop.RULE,
     )
 }
 
@@ -68,4 +70,5 @@ def make_detectors(settings: Settings) -> list[Detector]:
         swallowed_cancellation.SwallowedCancellation(),
         lost_exception.LostException(),
         gather_siblings.GatherSiblings(),
+        foreign_loop.ForeignLoop(),
     ]

@@ -7,6 +7,8 @@ import linecache
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from shared_testing.findings.site import Site, site_of_code
+
 if TYPE_CHECKING:
     from types import CodeType
 
@@ -31,6 +33,15 @@ def function_at(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None
             if first == code.co_firstlineno:
                 return node
     return None
+
+
+def decorator_site(code: CodeType, *words: str) -> Site:
+    """The decorator of the function that has one of the words in it; its ``def``, if there is none."""
+    function = function_at(code)
+    for each in function.decorator_list if function is not None else ():
+        if any(word in ast.unparse(each) for word in words):
+            return Site(code.co_filename, each.lineno, code.co_qualname)
+    return site_of_code(code)
 
 
 def covers(statements: list[ast.stmt], line: int) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.findings.site import site_of_code
+from shared_testing.findings.syntax import decorator_site
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,9 +42,10 @@ def loop_name(loop: asyncio.AbstractEventLoop | None) -> str:
 
 
 def test_site(test: Any) -> Site | None:
-    """Where the test is defined, its first decorator included."""
-    code = getattr(getattr(test, "function", None), "__code__", None)
-    return site_of_code(code) if code is not None else None
+    """The mark of pytest-asyncio on the test, which may have a loop_scope; or its ``def``."""
+    # While it runs, pytest-asyncio has put a function of its own in its place.
+    code = getattr(inspect.unwrap(getattr(test, "function", None) or test_site), "__code__", None)
+    return decorator_site(code, "asyncio") if code is not None and test is not None else None
 
 
 def fixtures_of(test: Any) -> list[tuple[Fixture, object]]:
@@ -59,7 +61,7 @@ def fixtures_of(test: Any) -> list[tuple[Fixture, object]]:
         value = values.get(name, cached[0] if cached else None)
         if code is not None and value is not None:
             default = getattr(candidates[-1], "scope", "function")
-            found.append((Fixture(name, site_of_code(code), scope or default), value))
+            found.append((Fixture(name, decorator_site(code, "fixture"), scope or default), value))
     return found
 
 

@@ -1,0 +1,74 @@
+"""Remember which loop an asyncio object was bound to, and where a loop was made and closed.
+
+A Lock or a Queue takes the first loop in which somebody has to wait for it, and keeps it for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import mixins
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from shared_testing.findings.site import user_site
+
+if TYPE_CHECKING:
+    from shared_testing.detectors.patches import Patches
+    from shared_testing.findings import Site
+
+_MADE = "_shared_testing_made"
+_CLOSED = "_shared_testing_closed"
+
+
+class LoopLives:
+    """What was bound in the present scope; for loops, all that were made."""
+
+    def __init__(self) -> None:
+        self.bound: WeakSet[Any] = WeakSet()
+
+    def install(self, patches: Patches) -> None:
+        mixin: Any = vars(mixins)["_LoopBoundMixin"]
+        get_loop, make, close = mixin._get_loop, asyncio.BaseEventLoop.__init__, asyncio.BaseEventLoop.close
+        bound = self.bound
+
+        def observed_get_loop(self: Any) -> Any:
+            __tracebackhide__ = True
+            if self._loop is None:
+                bound.add(self)
+            return get_loop(self)
+
+        def observed_init(self: Any, *args: Any, **kwargs: Any) -> None:
+            make(self, *args, **kwargs)
+            self.__dict__[_MADE] = user_site(sys._getframe(1))
+
+        def observed_close(self: Any) -> None:
+            if not self.is_closed():
+                self.__dict__[_CLOSED] = user_site(sys._getframe(1))
+            close(self)
+
+        patches.set(mixin, "_get_loop", observed_get_loop)
+        patches.set(asyncio.BaseEventLoop, "__init__", observed_init)
+        patches.set(asyncio.BaseEventLoop, "close", observed_close)
+
+
+def made_at(loop: Any) -> Site | None:
+    return getattr(loop, _MADE, None)
+
+
+def closed_at(loop: Any) -> Site | None:
+    return getattr(loop, _CLOSED, None)
+
+
+def unbind(thing: Any) -> None:
+    """Let it take the next loop, as it would in a process of its own. Not while somebody holds it or waits for it."""
+    waiters = [
+        *(getattr(thing, "_waiters", None) or ()),
+        *getattr(thing, "_getters", ()),
+        *getattr(thing, "_putters", ()),
+    ]
+    if not getattr(thing, "_locked", False) and all(each.done() for each in waiters):
+        thing._loop = None
+        for part in ("_lock", "_cond", "_finished"):
+            if isinstance(inner := getattr(thing, part, None), vars(mixins)["_LoopBoundMixin"]):
+                unbind(inner)
