@@ -251,3 +251,9 @@ async def test_a_leaked_task_is_the_only_cause() -> None:
 
 def test_innocent() -> None:
     gc.collect()
+
+
+async def test_a_connector_of_ones_own_that_was_used_is_fine(users: object) -> None:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session, session.get(users.url + "/users/1") as response:
+        await response.read()

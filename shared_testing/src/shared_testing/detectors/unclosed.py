@@ -124,7 +124,7 @@ class Unclosed:
         self._watch_dying(client.ClientSession)
         self._watch_making(connector.BaseConnector, self._connector_made)
         self._watch_dying(connector.BaseConnector)
-        self._watch_dying(connector.Connection, lambda connection: connection._connector)
+        self._watch_dying(connector.Connection, _connector_behind)
         self._aiohttp_is_watched = True
 
     def _session_made(self, frame: FrameType, session: Any) -> None:
@@ -263,6 +263,11 @@ def _kind_of(transport: Any, via: tuple[str, ...]) -> Kind:
     if isinstance(transport, selector_events._SelectorDatagramTransport):  # type: ignore[attr-defined]
         return closable.DATAGRAM
     return closable.TRANSPORT if hasattr(transport, "_sock") else closable.PIPE
+
+
+def _connector_behind(connection: Any) -> Any:
+    """What a lost connection belongs to; one that was given back has no protocol any more, and dies in peace."""
+    return connection._connector if connection._protocol is not None else None
 
 
 def _below(transport: Any) -> Any:
