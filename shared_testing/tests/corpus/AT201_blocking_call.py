@@ -399,6 +399,27 @@ async def test_a_test_may_connect_to_itself() -> None:
             server.accept()[0].close()
 
 
+class Journal:
+    async def start(self, path: Path) -> None:
+        self.file = open(path, "w")
+
+    async def first_line(self, path: Path) -> str:
+        with open(path) as file:
+            return file.readline()
+
+    async def count(self, path: Path) -> int:
+        with open(path) as file:
+            return sum(1 for _ in file)
+
+
+async def test_a_file_that_is_kept_or_read_by_line_has_a_buffer(tmp_path: Path) -> None:
+    journal = Journal()
+    await journal.start(tmp_path / "journal")
+    journal.file.close()
+    await journal.first_line(tmp_path / "journal")
+    await journal.count(tmp_path / "journal")
+
+
 async def look_at_paths() -> None:
     Path("here").resolve()
     Path("here").exists()

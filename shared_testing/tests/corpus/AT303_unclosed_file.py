@@ -142,7 +142,7 @@ async def test_handed_to_a_process_is_fine(tmp_path: Path) -> None:
     with open(tmp_path / "log", "w") as log:
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", "", stdout=log, stderr=subprocess.PIPE)
         await process.communicate()
-    subprocess.run([sys.executable, "-c", ""], capture_output=True, check=True)
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", ""], capture_output=True, check=True)
 
 
 async def test_a_log_is_fine(tmp_path: Path) -> None:

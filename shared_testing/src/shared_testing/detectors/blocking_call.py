@@ -41,7 +41,8 @@ async def fetch(user):
 """,
     lint="ASYNC210, ASYNC220 to ASYNC222, ASYNC230, ASYNC251 (ruff) see calls that stand in the async function itself",
     not_seen=(
-        "a file that is opened in a test's own body, or by a library, unless it takes long; a connection to this "
+        "a file that is opened in a test's own body, by a library, or to be kept or gone through by line, unless it "
+        "takes long; a connection to this "
         "machine, or a lookup of its name, in a test's own body; a loop in another thread "
         "than the test's; calls in C that wait for less than a tenth of a second; on uvloop: waits of libraries "
         "written in C, and locks, which are found by looking at asyncio's own steps"
@@ -132,7 +133,7 @@ class BlockingCall:
 
     def _judge(self, wait: Wait) -> None:
         spot = call_site(wait.frame, wait.raw, self._monitor.tests)
-        if spot is None or (wait.file and not spot.direct):
+        if spot is None or (wait.file and (not spot.direct or (spot.api == "open" and spot.bit_by_bit))):
             return
         if spot.place != "code" and (wait.file or wait.local):
             return

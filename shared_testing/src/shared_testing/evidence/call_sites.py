@@ -7,6 +7,7 @@ on which line, and does that line stand in a test's own body, or in the code tha
 from __future__ import annotations
 
 import asyncio
+import dis
 import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +36,12 @@ _OURS = "shared_testing"
 _ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _CALLBACK = asyncio.Handle._run.__code__
 
+# How a file may be used: whole, or by line; and what a function does with one that it does not use itself.
+_WHOLE = {"read", "write", "read_text", "write_text", "read_bytes", "write_bytes", "load", "dump"}
+_BY_LINE = {"readline", "readlines", "writelines"}
+_STORE, _RETURN = dis.opmap["STORE_ATTR"], dis.opmap["RETURN_VALUE"]
+_GET_ITER, _CACHE = dis.opmap["GET_ITER"], dis.opmap["CACHE"]
+
 # They wait for a moment, by design: a thread or process tells that it has started.
 _HARMLESS = frozenset({"Thread.start", "BaseProcess.start", "Popen._launch"})
 
@@ -51,6 +58,8 @@ class CallSite:
     place: Place
     """`test`: a line of the test's or a fixture's own body. `helper`: a function that this body called without await.
     `code`: anything else, which is the code under test."""
+    bit_by_bit: bool = False
+    """What it returned is kept, or gone through line by line: a buffer is between it and the disk."""
 
 
 def call_site(frame: FrameType | None, raw: str, tests: frozenset[CodeType]) -> CallSite | None:
@@ -80,7 +89,7 @@ def call_site(frame: FrameType | None, raw: str, tests: frozenset[CodeType]) -> 
         frame = frame.f_back
     if frame is None:
         return None
-    return CallSite(api if direct else raw, site_of_frame(frame), direct, _place(frame, tests))
+    return CallSite(api if direct else raw, site_of_frame(frame), direct, _place(frame, tests), _bit_by_bit(frame))
 
 
 def test_codes(test: Any) -> frozenset[CodeType]:
@@ -89,6 +98,16 @@ def test_codes(test: Any) -> frozenset[CodeType]:
     functions = [getattr(test, "obj", None)]
     functions += [getattr(each, "func", None) for several in definitions.values() for each in several]
     return frozenset(code for each in functions if (code := _code(each)) is not None)
+
+
+def _bit_by_bit(frame: FrameType) -> bool:
+    code, operations = frame.f_code, frame.f_code.co_code
+    following = [each for each in operations[frame.f_lasti + 2 : frame.f_lasti + 32 : 2] if each != _CACHE]
+    # `return open(...)`; `self.file = open(...)`, which loads `self` in between.
+    if _RETURN in following[:1] or _STORE in following[1:2]:
+        return True
+    names = set(code.co_names)
+    return not names & _WHOLE and (bool(names & _BY_LINE) or _GET_ITER in operations[::2])
 
 
 def _code(function: Any) -> CodeType | None:
