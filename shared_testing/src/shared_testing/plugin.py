@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from shared_testing.findings.diagnosis import Allowance, diagnose
 from shared_testing.findings.json_lines import REPORT_KEY, JsonLines, as_json
 from shared_testing.findings.site import Site
 from shared_testing.loop.scopes import name_scope
+from shared_testing.loop.survivors import Survivors
 from shared_testing.loop.virtual_clock import VirtualClockLoop
 from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
 from shared_testing.watch import Watcher
@@ -30,6 +30,7 @@ pytest_plugins = ["shared_testing.fixtures"]
 
 _SETTINGS = pytest.StashKey[Settings]()
 _WATCHER = pytest.StashKey[Watcher]()
+_SURVIVORS = pytest.StashKey[Survivors]()
 _SECTION = "async findings"
 
 
@@ -52,9 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = _read_settings(config)
     config.stash[_SETTINGS] = settings
     if settings.findings != "off":
-        watcher = Watcher(settings)
+        config.stash[_SURVIVORS] = survivors = Survivors()
+        watcher = Watcher(settings, survivors.collect)
         watcher.install()
         config.stash[_WATCHER] = watcher
+        config.add_cleanup(survivors.thaw)
         config.add_cleanup(watcher.uninstall)
     # Under xdist the reports reach the controller, which is the one that writes.
     if (path := config.getoption("--findings-json")) and not hasattr(config, "workerinput"):
@@ -95,10 +98,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What lives at this point lives on: leave it out of the collection after each test, which is cheap then."""
+    """What lives at this point lives on: leave it out of the collection after each test."""
     if _WATCHER in session.config.stash:
-        gc.collect()
-        gc.freeze()
+        session.config.stash[_SURVIVORS].freeze_all()
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
@@ -110,6 +112,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     watcher.begin(Scope(item.nodeid, test=item))
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     findings = diagnose(watcher.end(), _allowances(item))
+    item.config.stash[_SURVIVORS].after_test()
     _attach(reports, findings, item.config.stash[_SETTINGS])
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
@@ -150,7 +153,7 @@ def pytest_fixture_setup(
         # The fixtures of pytest-asyncio that hold a runner are named `_module_scoped_runner`.
         name_scope(loop, fixturedef.argname.strip("_").partition("_")[0])
         watcher.attach(loop)
-        request.addfinalizer(lambda: result.run(watcher.look(loop)))
+        request.addfinalizer(lambda: loop.run_until_complete(watcher.look(loop)))
     return result
 
 
