@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -238,6 +239,128 @@ async def test_a_fixture_whose_teardown_waits_for_ever(stuck_on_close: object) -
 async def test_under_virtual_time() -> None:
     await asyncio.sleep(60)
     await asyncio.Event().wait()  # !! AT402
+
+
+class Gate:
+    def __init__(self) -> None:
+        self.is_open = False
+        self.looks = 0
+
+    async def wait(self) -> None:
+        while not self.is_open:
+            self.looks += 1
+            await asyncio.sleep(0)  # !! AT402
+
+
+async def test_a_gate_that_nobody_opens() -> None:
+    await Gate().wait()
+
+
+class Walker:
+    def __init__(self) -> None:
+        self.in_the_way = True
+
+    async def pass_by(self, other: Walker) -> None:
+        while True:
+            self.in_the_way = not other.in_the_way
+            if not (self.in_the_way or other.in_the_way):
+                return
+            await asyncio.sleep(0)  # !! AT402
+
+
+async def test_two_who_give_way_to_each_other() -> None:
+    left, right = Walker(), Walker()
+    await asyncio.gather(left.pass_by(right), right.pass_by(left))
+
+
+async def test_a_poller_that_sleeps() -> None:
+    results: list[int] = []
+    while len(results) < 1:
+        await asyncio.sleep(0.01)  # !! AT402
+
+
+async def test_a_poller_that_catches_what_it_finds() -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue()
+    while True:
+        try:
+            queue.get_nowait()
+            break
+        except asyncio.QueueEmpty:
+            await asyncio.sleep(0)  # !! AT402
+
+
+async def test_a_wait_beside_a_poller() -> None:
+    gate = Gate()
+    poller = asyncio.create_task(gate.wait())
+    try:
+        await asyncio.Event().wait()
+    finally:
+        poller.cancel()
+
+
+async def test_a_poller_with_a_deadline_is_fine() -> None:
+    loop = asyncio.get_running_loop()
+    deadline, gate = loop.time() + 1.3, Gate()
+    while not gate.is_open and loop.time() < deadline:
+        await asyncio.sleep(0)
+
+
+async def test_a_poller_that_waits_for_a_thread_is_fine() -> None:
+    gate = Gate()
+    thread = threading.Timer(1.3, setattr, (gate, "is_open", True))
+    thread.start()
+    while not gate.is_open:
+        await asyncio.sleep(0)
+    thread.join()
+
+
+async def test_a_poller_that_waits_for_a_timer_is_fine() -> None:
+    gate = Gate()
+    asyncio.get_running_loop().call_later(1.3, setattr, gate, "is_open", True)
+    while not gate.is_open:
+        await asyncio.sleep(0)
+
+
+async def test_a_poller_that_waits_for_a_task_is_fine() -> None:
+    gate = Gate()
+
+    async def work() -> None:
+        await asyncio.sleep(1.3)
+        gate.is_open = True
+
+    task = asyncio.create_task(work())
+    while not gate.is_open:
+        await asyncio.sleep(0.01)
+    await task
+
+
+async def test_a_long_count_is_fine() -> None:
+    count = 0
+    while count < 150_000:
+        count += 1
+        await asyncio.sleep(0)
+
+
+async def test_a_long_step_by_step_is_fine() -> None:
+    class Job:
+        done, left = False, 150_000
+
+        def step(self) -> None:
+            self.left -= 1
+            self.done = not self.left
+
+    job = Job()
+    while not job.done:
+        job.step()
+        await asyncio.sleep(0)
+
+
+async def test_a_poller_that_looks_at_the_disk_is_fine(tmp_path: Path) -> None:
+    mark = tmp_path / "ready"
+    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep(2.5); open({str(mark)!r}, 'w').close()"])
+    while not mark.exists():
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(child.wait)
 
 
 async def test_a_thread_that_will_set_it_is_fine() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shared_testing.detectors import (
     blocking_call,
+    busy_loop,
     deadlock,
     foreign_loop,
     gather_siblings,
@@ -71,4 +72,5 @@ def make_detectors(settings: Settings) -> list[Detector]:
         lost_exception.LostException(),
         gather_siblings.GatherSiblings(),
         foreign_loop.ForeignLoop(),
+        busy_loop.BusyLoop(),
     ]

@@ -33,11 +33,10 @@ def nothing_can_wake(loop: Any) -> bool:
     return _is_silent(loop) and not loop._selector.select(0)
 
 
-def _is_silent(loop: Any) -> bool:
+def only_tasks_run(loop: Any) -> bool:
+    """Nothing but the loop's own tasks and timers could change anything: no descriptor, thread, signal or job."""
     return not (
-        loop._ready
-        or loop._scheduled
-        or loop._signal_handlers
+        loop._signal_handlers
         or getattr(loop, "_executor_jobs", 0)
         # The loop's own wake-up pipe is always registered.
         or len(loop._selector.get_map()) > 1
@@ -45,9 +44,8 @@ def _is_silent(loop: Any) -> bool:
     )
 
 
-def threads_that_may_wake() -> bool:
-    """Whether another thread runs that could set, release or put something."""
-    return any(map(_may_wake, _other_threads()))
+def _is_silent(loop: Any) -> bool:
+    return not (loop._ready or loop._scheduled) and only_tasks_run(loop)
 
 
 def _other_threads() -> Iterator[FrameType | None]:

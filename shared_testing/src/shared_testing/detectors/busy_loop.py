@@ -1,0 +1,137 @@
+"""AT402: the loop is busy, and nothing ever changes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.detectors.deadlock import RULE
+from shared_testing.detectors.patches import Patches
+from shared_testing.evidence.polling import loop_of, plain_timers, polls, state_of
+from shared_testing.findings import Finding, Rule
+from shared_testing.loop import ending
+from shared_testing.loop.standstill import main_future, only_tasks_run
+from shared_testing.loop.waits import Wait, wait_of
+from shared_testing.verdicts.wording import names, what
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared_testing.detectors.detector import Scope
+    from shared_testing.loop.observer import LoopObserver
+
+_WHY = "AT402: the loop was busy, and nothing could ever change"
+
+# Looks at a state that has been there before, a quarter of a second apart: one second, or two if the pollers sleep.
+_LOOKS_AT_BUSY = 4
+_LOOKS_AT_SLEEPERS = 8
+
+# Turns without a rest in which a state must have come again.
+_TURNS = 20_000
+
+# The same, for one whose state is never the same twice because it counts: seconds of nothing but looking.
+_ENDLESS_TURNS = 1_500_000
+
+# More states than this are no circle.
+_MOST_STATES = 100
+
+
+class BusyLoop:
+    """Sees tasks that poll for what nobody is left to change, and ends the test that waits for them."""
+
+    rules: tuple[Rule, ...] = (RULE,)
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._scope: Scope | None = None
+        self._found: list[Finding] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        self._states: set[Any] = set()
+        self._again = 0
+        self._tasks: frozenset[asyncio.Task[Any]] = frozenset()
+        self._sleeps: dict[int, float] = {}
+
+    def install(self, observer: LoopObserver) -> None:
+        observer.on_pulse.append(self._loop_runs)
+        ending.install(self._patches)
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+
+    def start(self, scope: Scope) -> None:
+        self._scope = scope
+        self._found.clear()
+        self._forget()
+
+    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
+        return ()
+
+    def finish(self, scope: Scope) -> Iterable[Finding]:
+        found, self._found, self._scope = self._found, [], None
+        self._forget()
+        return found
+
+    def _loop_runs(self, loop: asyncio.AbstractEventLoop, busy: int) -> None:
+        __tracebackhide__ = True
+        main = main_future(loop)
+        if self._scope is None or not isinstance(main, asyncio.Task):
+            return
+        pollers = self._same_again(loop, busy)
+        if not pollers:
+            return
+        if not ending.has_been_ended(main):
+            self._found.append(_finding(pollers, main, busy))
+        self._forget()
+        ending.end(main, _WHY)
+
+    def _same_again(self, loop: asyncio.AbstractEventLoop, busy: int) -> list[Wait]:
+        """The pollers, once they have been seen in the same states again and again."""
+        tasks = frozenset(task for task in asyncio.all_tasks(loop) if not task.done())
+        sleeps = plain_timers(loop)
+        if sleeps is None or not only_tasks_run(loop):
+            self._forget()
+            return []
+        pollers = [task for task in tasks if polls(task, sleeps)]
+        # Whoever neither polls nor sleeps waits for one of these; who sleeps without a loop around will do something.
+        others = [wait for wait in map(wait_of, tasks - set(pollers)) if wait.on is None or id(wait.on) in sleeps]
+        states = [state_of(task) for task in pollers]
+        if not pollers or others or tasks != self._tasks or None in states or sleeps.items() & self._sleeps.items():
+            self._forget()
+            self._tasks, self._sleeps = tasks, sleeps
+            return []
+        self._sleeps = sleeps
+        return self._count(pollers, frozenset(states), busy)
+
+    def _count(self, pollers: list[asyncio.Task[Any]], state: frozenset[Any], busy: int) -> list[Wait]:
+        if state not in self._states:
+            self._again = 0
+            self._states = {state, *self._states} if len(self._states) < _MOST_STATES else {state}
+        else:
+            self._again += 1
+        enough = self._again >= _LOOKS_AT_SLEEPERS if self._sleeps else self._again >= _LOOKS_AT_BUSY and busy > _TURNS
+        return [wait_of(task) for task in pollers] if enough or busy > _ENDLESS_TURNS else []
+
+
+def _finding(pollers: list[Wait], main: asyncio.Task[Any], busy: int) -> Finding:
+    known = names([wait.task for wait in pollers])
+    first = next((wait for wait in pollers if wait.task is main), pollers[0])
+    others = [wait for wait in pollers if wait is not first]
+    around = [site for site in (loop_of(first.task),) if site is not None and site != first.site]
+    notes = [f"it goes round in {site}: {site.source}" for site in around]
+    notes += [f"{known[wait.task]!r} does the same at {wait.site}" for wait in others]
+    if first.task is not main:
+        waiting = wait_of(main)
+        notes.append(f"the test {what(waiting)} at {waiting.site}")
+    return Finding(
+        RULE,
+        f"livelock: {known[first.task]!r} looks again and again, and nothing can change what it looks at",
+        first.site,
+        cause="each gives way to the other, and both come back to where they were"
+        if others
+        else "it polls, and no task, timer, connection or thread is left that could change the state it polls",
+        fix="wait for an asyncio.Event or Condition that is set by whoever changes the state"
+        + (", and let one of them go first" if others else ", and see to it that somebody does"),
+        details=tuple(notes) + ((f"the loop has made {busy:,} turns without a rest",) if busy > _TURNS else ()),
+    )
