@@ -17,7 +17,6 @@ from shared_testing.findings.json_lines import REPORT_KEY, JsonLines, as_json
 from shared_testing.findings.site import Site
 from shared_testing.loop.scopes import name_scope
 from shared_testing.loop.survivors import Survivors
-from shared_testing.loop.scopes import name_scope
 from shared_testing.loop.virtual_clock import VirtualClockLoop
 from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
 from shared_testing.watch import Watcher
