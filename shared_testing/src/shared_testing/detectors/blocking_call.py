@@ -173,7 +173,7 @@ class BlockingCall:
             return
         self._found.pop((spot.site.path, spot.site.line), None)
         name = _said(spot.api) if spot.api else _LOCK
-        self._add(spot, name, cause=_why_for_ever(spot.api), fix=_instead_of_ever(spot.api))
+        self._add(spot, name, cause=_why_for_ever(spot.api), fix=_instead_of_ever(spot.api), instead=True)
         raise LoopBlockedForEver(
             f"{name} at {spot.site} would have waited for ever: nothing else runs that could end it"
         )
