@@ -33,20 +33,20 @@ asyncio.run(AsyncFileHandler().append_lines(path, ["first new", "second new"]))
 
 
 @pytest.fixture
-def killed_append(child: Callable[..., Child], target: Path) -> Callable[[int], None]:
-    def kill_after(taken: int) -> None:
+def killed_append(child: Callable[..., Child], target: Path) -> Callable[[int], Awaitable[None]]:
+    async def kill_after(taken: int) -> None:
         writer = child(CUT_OFF.format(taken=taken), target)
-        assert writer.wait_for_line() == "here"
-        writer.kill()
+        assert await asyncio.to_thread(writer.wait_for_line) == "here"
+        await asyncio.to_thread(writer.kill)
 
     return kill_after
 
 
 async def test_readers_do_not_see_the_part_of_a_killed_append(
-    handler: AsyncFileHandler, target: Path, killed_append: Callable[[int], None]
+    handler: AsyncFileHandler, target: Path, killed_append: Callable[[int], Awaitable[None]]
 ) -> None:
     """It is on the disk, but the side-car tells that it is a part. (F6b)"""
-    killed_append(5)
+    await killed_append(5)
     assert target.read_text() == "old\nfirst"
     assert await handler.read_lines(target) == ["old"]
 
@@ -56,21 +56,21 @@ async def test_the_next_append_cuts_the_part_off(
     names: Callable[[Path], list[str]],
     handler: AsyncFileHandler,
     target: Path,
-    killed_append: Callable[[int], None],
+    killed_append: Callable[[int], Awaitable[None]],
     taken: int,
 ) -> None:
     """Also where the part ends with a line."""
-    killed_append(taken)
+    await killed_append(taken)
     await handler.append_lines(target, ["next"])
     assert target.read_text() == "old\nnext\n"
     assert names(target.parent) == ["lines.txt"]
 
 
 async def test_a_whole_batch_counts(
-    handler: AsyncFileHandler, target: Path, killed_append: Callable[[int], None]
+    handler: AsyncFileHandler, target: Path, killed_append: Callable[[int], Awaitable[None]]
 ) -> None:
     """Killed after the last byte: it is there, for readers and for writers."""
-    killed_append(100)
+    await killed_append(100)
     whole = ["old", "first new", "second new"]
     assert await handler.read_lines(target) == whole
     await handler.append_lines(target, ["next"])
@@ -78,10 +78,10 @@ async def test_a_whole_batch_counts(
 
 
 async def test_what_a_stranger_wrote_stays(
-    handler: AsyncFileHandler, target: Path, killed_append: Callable[[int], None]
+    handler: AsyncFileHandler, target: Path, killed_append: Callable[[int], Awaitable[None]]
 ) -> None:
     """A journal that does not describe the file's end is not acted on."""
-    killed_append(0)
+    await killed_append(0)
     target.write_text("old\nforeign\n")  # the same inode
     assert await handler.read_lines(target) == ["old", "foreign"]
     await handler.append_lines(target, ["next"])

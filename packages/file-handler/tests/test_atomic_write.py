@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import stat
@@ -61,8 +62,8 @@ async def test_what_kills_left_is_at_most_one_file_and_the_next_write_removes_it
     """The side-car has a fixed name, so three crashes leave one. (F6b)"""
     for _ in range(3):
         writer = child(REWRITE.format(stop="replace", count=1, durable=False), target)
-        assert writer.wait_for_line() == "here"
-        writer.kill()
+        assert (await asyncio.to_thread(writer.wait_for_line)) == "here"
+        await asyncio.to_thread(writer.kill)
     assert names(target.parent) == [SIDE_CAR, "lines.txt"]
     await handler.write_lines(target, ["next"])
     assert names(target.parent) == ["lines.txt"]

@@ -46,6 +46,7 @@ async def test_all_ways_of_reading_agree(handler: AsyncFileHandler, tmp_path: Pa
     assert [line async for batch in handler.iter_batches(tmp_path / "f") for line in batch] == lines
 
 
+@pytest.mark.allow_finding("AT305", reason="it leaves the reading early, without aclosing")
 async def test_memory_does_not_grow_with_the_file(handler: AsyncFileHandler, big: Path) -> None:
     """20 MB go by in a few. (F7)"""
     big.write_bytes(big.read_bytes() * 4)
@@ -78,6 +79,7 @@ async def test_the_loop_gets_its_turns(handler: AsyncFileHandler, big: Path) -> 
     assert turns >= 5
 
 
+@pytest.mark.allow_finding("AT305", reason="it leaves the reading early, without aclosing")
 async def test_a_slow_consumer_gives_turns_between_pieces(
     handler: AsyncFileHandler, big: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,7 @@ async def test_the_loop_never_reads_or_opens(
     assert all(name.startswith("file-handler") for name in threads)
 
 
+@pytest.mark.allow_finding("AT305", reason="it leaves the reading early, without aclosing")
 async def test_stopping_early_closes_the_file(
     handler: AsyncFileHandler, big: Path, open_descriptors: Callable[[], int]
 ) -> None:

@@ -116,6 +116,7 @@ async def test_leaving_a_stream_leaves_nothing_running(tasks: TaskBuilders, numb
     assert (await queue.process_task("after", sleeper, 0)).succeeded
 
 
+@pytest.mark.allow_finding("AT305", reason="it forgets the stream")
 async def test_a_stream_that_is_forgotten_ends_by_itself(
     tasks: TaskBuilders, numbered: Numbered, others: Others
 ) -> None:

@@ -75,6 +75,7 @@ async def test_a_signal_ends_it_cleanly_and_it_can_go_on(
     assert printed == b""
     assert errors.decode() == f"user-export: stopped by {how.name}; {done} users are in {out}, go on with --resume\n"
     await go_on(command, users, out)
+    assert read_ids(out) == list(range(1, 501))
 
 
 async def test_a_kill_loses_and_doubles_nobody(command: Command, users: FakeUsers, out: Path) -> None:
@@ -88,13 +89,13 @@ async def test_a_kill_loses_and_doubles_nobody(command: Command, users: FakeUser
     with out.open("ab") as file:
         file.write(b'{"id": 4')
     await go_on(command, users, out)
+    assert read_ids(out) == list(range(1, 501))
 
 
 async def go_on(command: Command, users: FakeUsers, out: Path) -> None:
     users.forget_script()
     code, _, errors = await command.run("--base-url", users.url, "--out", out, "--resume")
     assert (code, errors) == (0, "")
-    assert read_ids(out) == list(range(1, 501))
 
 
 async def test_an_existing_file_is_not_overwritten_by_accident(command: Command, users: FakeUsers, out: Path) -> None:

@@ -7,6 +7,7 @@ threads are the handler's own, start when needed, are daemons, and end when the 
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
 from collections import deque
@@ -22,14 +23,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Idle threads leave within microseconds; this bounds the wait should the machine be overloaded.
+# A thread that has said goodbye ends within microseconds; this bounds the wait should the machine be overloaded.
 _JOIN_SECONDS = 0.5
 
 # How long closing waits, without blocking the loop, for threads that are at work.
 CLOSE_SECONDS = 1.0
-
-# A thread that has just handed in its last result is not idle yet. One that is stuck must not be waited for.
-_BUSY_JOIN_SECONDS = 0.01
 
 
 class Job:
@@ -113,15 +111,16 @@ class _Crew:
             resolve(self.gone)
 
     def stop(self) -> None:
-        """Take no more jobs; threads end when those given are done. Waits for the idle ones only."""
-        me = threading.current_thread()
+        """Take no more jobs; threads end when those given are done."""
         with self.changed:
             self.stopped = True
             self._note_if_gone()
-            leaving = [(thread, thread in self.idle) for thread in self.threads if thread is not me]
             self.changed.notify_all()
-        for thread, was_idle in leaving:
-            thread.join(_JOIN_SECONDS if was_idle else _BUSY_JOIN_SECONDS)
+
+
+def _join(threads: set[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join(_JOIN_SECONDS)
 
 
 class DaemonPool(Executor):
@@ -155,8 +154,8 @@ class DaemonPool(Executor):
         leaving = set(self._crew.threads)
         self.shutdown()
         await wait_until_done([self._crew.gone], CLOSE_SECONDS)
-        for thread in leaving - self._crew.threads:
-            thread.join(_JOIN_SECONDS)
+        # They have said goodbye: each needs a moment more, and not one of the loop's.
+        await asyncio.to_thread(_join, leaving - self._crew.threads)
 
     @property
     def thread_count(self) -> int:

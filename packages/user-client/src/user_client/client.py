@@ -10,7 +10,7 @@ import aiohttp
 
 from user_client.base_url import BaseURL
 from user_client.calls import Anonymous, Calls, Identity
-from user_client.connections import Connections, check_session
+from user_client.connections import Connections, check_session, discard
 from user_client.errors import ClientClosed
 from user_client.pages import UserPages
 from user_client.retry import RetryPolicy
@@ -222,9 +222,10 @@ class UserAPIClient:
     def _make_session(self) -> aiohttp.ClientSession:
         # Looked up at each call: tests patch aiohttp.ClientSession.
         factory = self._session_factory or aiohttp.ClientSession
+        # Our permits are the only queue, see permits.py.
+        connector = aiohttp.TCPConnector(limit=0)
         options: dict[str, Any] = {
-            # Our permits are the only queue, see permits.py.
-            "connector": aiohttp.TCPConnector(limit=0),
+            "connector": connector,
             # Ours is the only deadline.
             "timeout": aiohttp.ClientTimeout(total=None, sock_connect=None),
             # One user's cookies would go out with the next user's token.
@@ -237,7 +238,10 @@ class UserAPIClient:
             options["trace_configs"] = self._trace_configs
         if self._middlewares:
             options["middlewares"] = self._middlewares
-        return factory(**options)
+        session = factory(**options)
+        if session.connector is not connector:
+            discard(connector)
+        return session
 
 
 def _check_loop(connections: Connections) -> None:

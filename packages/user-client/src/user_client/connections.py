@@ -68,6 +68,12 @@ def _start(guard: AsyncGenerator[None, None]) -> None:
         guard.__anext__().send(None)
 
 
+def discard(connector: aiohttp.BaseConnector) -> None:
+    """Close a connector that has never been used; there is nothing to wait for."""
+    with suppress(StopIteration):
+        next(connector.close().__await__())
+
+
 def check_session(session: aiohttp.ClientSession, max_concurrent: int) -> None:
     """Refuse a session of the caller's own that would break what this client promises."""
     if session.auto_decompress:

@@ -55,7 +55,6 @@ def _user_id(line: str) -> int | None:
 
 async def _first(files: AsyncFileHandler, path: Path, count: int) -> AsyncIterator[str]:
     async for line in files.iter_lines(path):
-        if not count:
-            return
+        if count > 0:
+            yield line
         count -= 1
-        yield line

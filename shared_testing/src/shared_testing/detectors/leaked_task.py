@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings import Finding, Rule, user_site
@@ -49,7 +50,8 @@ class LeakedTask:
 
     def __init__(self) -> None:
         self._scope: Scope | None = None
-        self._born: dict[asyncio.Task[Any], Site | None] = {}
+        # Weakly: a task that its program drops must die as it would without us.
+        self._born: weakref.WeakKeyDictionary[asyncio.Task[Any], Site] = weakref.WeakKeyDictionary()
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
@@ -67,11 +69,11 @@ class LeakedTask:
             self._born[task] = site
 
     def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return [self._finding(task) for task in self._born if task.get_loop() is loop and _is_left(task)]
+        return [self._finding(task) for task in list(self._born) if task.get_loop() is loop and _is_left(task)]
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         # Loops that are wider than the test are still open; what was left in the others has been told already.
-        left = [self._finding(task) for task in self._born if _is_left(task) and not task.get_loop().is_closed()]
+        left = [self._finding(task) for task in list(self._born) if _is_left(task) and not task.get_loop().is_closed()]
         self._born.clear()
         return left
 

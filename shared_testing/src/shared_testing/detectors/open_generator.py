@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import inspect
 import sys
 from asyncio import base_events
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def _is_open(generator: AsyncGeneratorType[Any, Any]) -> bool:
 
 GENERATOR = Kind("async generator {name!r} was not closed", _is_open)
 # A context manager that was made of one ends it itself, if it is used as one.
+_AWAITS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 _THROUGH = frozenset({contextlib.__file__})
 
 
@@ -107,7 +109,10 @@ class OpenGenerator:
         @functools.wraps(original)
         def observed(loop: asyncio.AbstractEventLoop, generator: AsyncGeneratorType[Any, Any]) -> None:
             original(loop, generator)
-            if births.wanted and (site := direct_maker(sys._getframe(1), _THROUGH)) is not None:
+            frame = sys._getframe(1)
+            # One that is stepped by hand, outside of any coroutine, is a tool of who does so.
+            by_hand = not frame.f_code.co_flags & _AWAITS
+            if births.wanted and not by_hand and (site := direct_maker(frame, _THROUGH)) is not None:
                 self._loops[births.add(generator, GENERATOR, site, generator.__qualname__)] = loop
 
         self._patches.set(base_events.BaseEventLoop, "_asyncgen_firstiter_hook", observed)

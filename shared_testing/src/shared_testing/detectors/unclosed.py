@@ -266,8 +266,9 @@ def _kind_of(transport: Any, via: tuple[str, ...]) -> Kind:
 
 
 def _connector_behind(connection: Any) -> Any:
-    """What a lost connection belongs to; one that was given back has no protocol any more, and dies in peace."""
-    return connection._connector if connection._protocol is not None else None
+    """What a lost connection belongs to; one that was given back, or whose loop is over, dies in peace."""
+    lost = connection._protocol is not None and not connection._loop.is_closed()
+    return connection._connector if lost else None
 
 
 def _below(transport: Any) -> Any:
