@@ -196,7 +196,7 @@ class Kinds:
             pass
 
     def join(self) -> None:
-        thread = threading.Thread(target=time.sleep, args=(0.02,))
+        thread = threading.Thread(target=time.sleep, args=(0.05,))
         thread.start()
         thread.join()  # !! AT201
 
@@ -222,6 +222,10 @@ class Kinds:
         os.close(writer)
 
 
+async def under_test(kinds: Kinds, name: str) -> None:
+    getattr(kinds, name)()
+
+
 KINDS = [name for name in vars(Kinds) if not name.startswith("_")]
 
 
@@ -229,11 +233,7 @@ KINDS = [name for name in vars(Kinds) if not name.startswith("_")]
 async def test_each_kind(kind: str, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", sys.stdin)
     (tmp_path / "file").write_text("text")
-
-    async def under_test() -> None:
-        getattr(Kinds(tmp_path, port), kind)()
-
-    await under_test()
+    await under_test(Kinds(tmp_path, port), kind)
 
 
 async def test_in_the_test_itself() -> None:

@@ -56,13 +56,14 @@ def short(seconds: float) -> None:
         sum(range(2000))
 
 
-async def test_in_steps() -> None:
-    async def under_test() -> None:
-        for _ in range(8):
-            short(0.05)
-            await asyncio.sleep(0)
+async def in_steps() -> None:
+    for _ in range(8):
+        short(0.05)
+        await asyncio.sleep(0)
 
-    await under_test()
+
+async def test_in_steps() -> None:
+    await in_steps()
 
 
 async def test_in_a_thread() -> None:
@@ -79,26 +80,33 @@ async def test_a_helper_of_the_test() -> None:
     short(0.4)
 
 
-async def test_a_collection() -> None:
-    async def under_test() -> None:
-        for _ in range(5):
-            gc.collect()
+async def test_a_coroutine_of_the_test() -> None:
+    async def fake() -> None:
+        short(0.4)
 
+    await fake()
+
+
+async def collect() -> None:
+    for _ in range(5):
+        gc.collect()
+
+
+async def test_a_collection() -> None:
     many = [[number] for number in range(500_000)]
-    await under_test()
+    await collect()
     assert many
 
 
+async def load(name: str) -> None:
+    importlib.import_module(name)
+
+
 async def test_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "slow_to_import.py").write_text(
-        "import time\nend = time.thread_time() + 0.4\nwhile time.thread_time() < end: pass"
-    )
+    slow = "import time\nend = time.thread_time() + 0.4\nwhile time.thread_time() < end: pass"
+    (tmp_path / "slow_to_import.py").write_text(slow)
     monkeypatch.syspath_prepend(tmp_path)
-
-    async def under_test() -> None:
-        importlib.import_module("slow_to_import")
-
-    await under_test()
+    await load("slow_to_import")
 
 
 def test_without_a_loop() -> None:

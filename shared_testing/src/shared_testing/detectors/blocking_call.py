@@ -52,6 +52,9 @@ async def fetch(user):
 # A wait as short as this, for a thread or process that is about to end, is nobody's trouble in a test's own body.
 _BRIEF = 0.05
 
+# Nor is it, in any code, to wait for an idle thread to leave.
+_LEAVING = 0.02
+
 # Seconds that a lock, or a sleep that was imported before us, may take: both wait on purpose.
 _ON_PURPOSE = 0.03
 
@@ -142,7 +145,7 @@ class BlockingCall:
         self._add(spot, _said(spot.api, wait.arguments if spot.api == wait.raw else ""))
 
     def _sampled(self, spot: CallSite, spent: Spent) -> None:
-        factor = 5 if spot.place == "test" else 1
+        factor = 1 if spot.place == "code" else 5
         if max(spent.locked, spent.slept) > _ON_PURPOSE or spent.blocked > self._block_seconds * factor:
             name = _said(spot.api) if spot.api else _LOCK if spent.locked else _SLEEP if spent.slept else _SYSTEM
             self._add(spot, name, details=(f"it was seen to wait for {spent.blocked:.2f} s, without computing",))
@@ -186,7 +189,9 @@ def _said(api: str, arguments: str = "") -> str:
 
 
 def _is_brief(spot: CallSite, seconds: float) -> bool:
-    return spot.place != "code" and seconds < _BRIEF and not spot.api.startswith(_NEVER_BRIEF)
+    if spot.place == "code":
+        return seconds < _LEAVING and spot.api == "threading.Thread.join"
+    return seconds < _BRIEF and not spot.api.startswith(_NEVER_BRIEF)
 
 
 def _why_for_ever(api: str) -> str:

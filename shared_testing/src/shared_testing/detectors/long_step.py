@@ -35,13 +35,10 @@ async def store(image):
 """,
     lint="none: how long a computation takes is known only when it runs",
     not_seen=(
-        "computing in a test's or a fixture's own body, imports, garbage collection, loops in another thread than "
+        "computing in a test's or a fixture's own code, imports, garbage collection, loops in another thread than "
         "the test's, uvloop, and Windows, which does not tell the CPU time of another thread"
     ),
 )
-
-# A plain function that the test's own body calls holds up nobody but the test, unless it takes very long.
-_HELPER_FACTOR = 5
 
 # A tracer (coverage, a debugger) makes Python slower; the code is not to blame.
 _TRACED_FACTOR = 3
@@ -76,12 +73,9 @@ class LongStep:
         return list(found.values())
 
     def _finding(self, step: Step) -> Finding | None:
-        spots = [(spot, spent.cpu) for spot, spent in list(step.items()) if spot.place != "test"]
-        if not spots:
-            return None
+        spots = [(spot, spent.cpu) for spot, spent in list(step.items()) if spot.place == "code"]
         total = sum(cpu for _, cpu in spots)
-        factor = 1 if any(spot.place == "code" for spot, _ in spots) else _HELPER_FACTOR
-        if total < self._limit * factor:
+        if total < self._limit:
             return None
         spot, cpu = max(spots, key=lambda each: each[1])
         note = f"{total:.2f} s of CPU in one step, {cpu / total:.0%} of it here; allowed are {self._limit:g} s"

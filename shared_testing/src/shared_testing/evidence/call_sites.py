@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import dis
-import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from shared_testing.findings.site import is_users, site_of_frame
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
 
+    from shared_testing.evidence.own_code import OwnCode, Place
     from shared_testing.findings import Site
-
-Place = Literal["test", "helper", "code"]
 
 # Modules whose functions block by nature: the outermost one on the stack is what the user called.
 # fmt: off
@@ -33,7 +31,6 @@ _BLOCKING_APIS = frozenset({
 
 # Our own wrappers on the stack are nobody.
 _OURS = "shared_testing"
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _CALLBACK = asyncio.Handle._run.__code__
 
 # How a file may be used: whole, or by line; and what a function does with one that it does not use itself.
@@ -56,16 +53,14 @@ class CallSite:
     direct: bool
     """The user's line called the API itself, not a library that called it."""
     place: Place
-    """`test`: a line of the test's or a fixture's own body. `helper`: a function that this body called without await.
-    `code`: anything else, which is the code under test."""
     bit_by_bit: bool = False
     """What it returned is kept, or gone through line by line: a buffer is between it and the disk."""
 
 
-def call_site(frame: FrameType | None, raw: str, tests: frozenset[CodeType]) -> CallSite | None:
+def call_site(frame: FrameType | None, raw: str, tests: OwnCode) -> CallSite | None:
     """Who called, seen from the innermost frame; None if no user's line did, or asyncio itself.
 
-    `raw`: the name of what was called on that frame. `tests`: the code of the test and its fixtures.
+    `raw`: the name of what was called on that frame. `tests`: what is the running test's own.
     """
     api = raw
     while frame is not None and not is_users(frame.f_code.co_filename):
@@ -89,15 +84,7 @@ def call_site(frame: FrameType | None, raw: str, tests: frozenset[CodeType]) -> 
         frame = frame.f_back
     if frame is None:
         return None
-    return CallSite(api if direct else raw, site_of_frame(frame), direct, _place(frame, tests), _bit_by_bit(frame))
-
-
-def test_codes(test: Any) -> frozenset[CodeType]:
-    """The code of pytest's test item and of its fixtures; nothing outside pytest."""
-    definitions = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
-    functions = [getattr(test, "obj", None)]
-    functions += [getattr(each, "func", None) for several in definitions.values() for each in several]
-    return frozenset(code for each in functions if (code := _code(each)) is not None)
+    return CallSite(api if direct else raw, site_of_frame(frame), direct, tests.place(frame), _bit_by_bit(frame))
 
 
 def _bit_by_bit(frame: FrameType) -> bool:
@@ -108,25 +95,6 @@ def _bit_by_bit(frame: FrameType) -> bool:
         return True
     names = set(code.co_names)
     return not names & _WHOLE and (bool(names & _BY_LINE) or _GET_ITER in operations[::2])
-
-
-def _code(function: Any) -> CodeType | None:
-    try:
-        function = inspect.unwrap(function)
-    except (TypeError, ValueError):
-        return None
-    return getattr(function, "__code__", None)
-
-
-def _place(user: FrameType, tests: frozenset[CodeType]) -> Place:
-    if user.f_code in tests:
-        return "test"
-    frame: FrameType | None = user
-    while frame is not None and frame.f_code is not _CALLBACK:
-        if frame.f_code.co_flags & _ASYNC and is_users(frame.f_code.co_filename):
-            return "helper" if frame.f_code in tests else "code"
-        frame = frame.f_back
-    return "code"
 
 
 def _api_name(module: str, qualname: str) -> str:

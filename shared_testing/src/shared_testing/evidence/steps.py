@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.patches import Patches
-from shared_testing.evidence.call_sites import CallSite, call_site, test_codes
+from shared_testing.evidence.call_sites import CallSite, call_site
+from shared_testing.evidence.own_code import OwnCode
 from shared_testing.evidence.thread_state import ThreadState, is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, FrameType
+    from types import FrameType
 
     from shared_testing.evidence.thread_state import Clocks
 
@@ -56,7 +57,7 @@ class StepMonitor:
 
     def __init__(self) -> None:
         self._test: object = None
-        self._tests: frozenset[CodeType] | None = None
+        self._tests: OwnCode | None = None
         self.stuck: list[Callable[[float], object]] = []
         """Called, on our thread, while a step has done nothing but wait: for how many seconds."""
         self.thread = 0
@@ -105,10 +106,10 @@ class StepMonitor:
         self._state, self.thread = None, 0
 
     @property
-    def tests(self) -> frozenset[CodeType]:
-        """The code of the running test and of its fixtures."""
+    def tests(self) -> OwnCode:
+        """What belongs to the running test."""
         if self._tests is None:
-            self._tests = test_codes(self._test)
+            self._tests = OwnCode(self._test)
         return self._tests
 
     def look_at_this_thread(self, test: object = None) -> None:

@@ -100,7 +100,7 @@ class WaitingCalls:
         @functools.wraps(join)
         def noted_join(self: threading.Thread, timeout: float | None = None) -> None:
             __tracebackhide__ = True
-            if _get_running_loop() is None or not _is_busy(self):
+            if _get_running_loop() is None or (timeout is not None and timeout <= 0) or not _is_busy(self):
                 join(self, timeout)
                 return
             start = _clock()
