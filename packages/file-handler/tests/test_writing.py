@@ -293,7 +293,6 @@ async def test_a_writer_waits_for_another_process(
     assert target.read_text() == "ours\n"
 
 
-@pytest.mark.allow_finding("AT201", reason="it looks at the file from inside the writing")
 async def test_a_stream_is_written_once_it_has_come(handler: AsyncFileHandler, target: Path) -> None:
     """From any iterable, async or not; until then the file is the old one."""
 
