@@ -155,7 +155,7 @@ async def test_the_end_of_an_async_generator() -> None:
             raise RuntimeError("no end")  # !! AT701
 
     generator = numbers()
-    await anext(generator)
+    await anext(generator)  # !! AT305
     del generator
     await asyncio.sleep(0.01)
 
