@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RULE = Rule(
     code="AT305",
     title="async generator not closed",
-    cause="it was left in the middle: its cleanup runs when the garbage collector finds it, in a task of its own",
+    cause="it was left in the middle: its cleanup runs when it is found as garbage, in a task of its own",
     fix="iterate in 'async with contextlib.aclosing(...) as items: async for item in items:'",
     explanation=(
         "A 'break', 'return' or exception out of 'async for' does not close the generator: only 'async with aclosing()'\n"
