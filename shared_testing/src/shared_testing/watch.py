@@ -11,7 +11,7 @@ import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from shared_testing.detectors.detector import Scope
+from shared_testing.detectors.detector import Patient, Scope
 from shared_testing.detectors.registry import make_detectors
 from shared_testing.findings.diagnosis import one_per_cause
 from shared_testing.loop.observer import LoopObserver
@@ -36,6 +36,7 @@ class Watcher:
         self.crashes: list[str] = []
         """What went wrong inside the detectors themselves, in words; it never fails anybody's test."""
         self._detectors = [each for each in make_detectors(settings) if _wanted(each, settings)]
+        self._patient = [each for each in self._detectors if isinstance(each, Patient)]
         self._found: list[Finding] = []
         self._disabled = settings.disabled
         self._collect_garbage = collect_garbage
@@ -72,9 +73,17 @@ class Watcher:
             # asyncio shows its ready queue to nobody; a loop that hides it gets all the turns.
             if not getattr(loop, "_ready", True):
                 break
+        while self._is_ending(loop):  # noqa: ASYNC110 - for turns, not for an event
+            await asyncio.sleep(0)
         if (scope := self.scope) is not None:
             for detector in self._detectors:
                 self._collect(detector, lambda detector=detector: detector.closing(scope, loop))
+
+    def _is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
+        ending: list[bool] = []
+        for detector in self._patient:
+            self._guarded(detector, lambda detector=detector: ending.append(detector.is_ending(loop)))
+        return any(ending)
 
     def end(self) -> list[Finding]:
         """Close the scope, and return what was found in it, in the order of the rules."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,4 +48,13 @@ class Detector(Protocol):
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         """The scope has ended, its loop is closed (unless it outlives the test) and garbage was collected."""
+        ...
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A detector that may ask for some more turns of a loop, before it is asked about it."""
+
+    def is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether something may have been told to end, and needs the loop for it. False after a short while."""
         ...

@@ -29,7 +29,7 @@ RULE = Rule(
     cause="it was left in the middle: its cleanup runs when it is found as garbage, in a task of its own",
     fix="iterate in 'async with contextlib.aclosing(...) as items: async for item in items:'",
     explanation=(
-        "A 'break', 'return' or exception out of 'async for' does not close the generator: only 'async with aclosing()'\n"
+        "A 'break', 'return' or exception out of 'async for' does not close the generator; 'async with aclosing()'\n"
         "does. Until its 'finally' runs, its connection, lock or transaction stays taken; on another Python than\n"
         "CPython, or when something refers to it, that may be never."
     ),

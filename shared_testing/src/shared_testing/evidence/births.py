@@ -107,6 +107,10 @@ class Births:
         birth.dropped = birth.dropped or birth.kind.is_open(thing)
         return birth if birth.dropped else None
 
+    def any_left(self) -> bool:
+        """Whether one of the present scope has not been ended."""
+        return any(birth.is_left() for birth in self._here)
+
     def any_may_be_left(self) -> bool:
         return any(birth.may_be_left() for birth in self._here)
 
