@@ -41,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--explain", metavar="CODE", help="print the page of a rule, or 'all' for the list, and exit")
     parser.addini("findings", "what a finding does to its test: error, warn or off", default="error")
     parser.addini("findings_disable", "codes of rules that are not looked for", type="args", default=[])
+    parser.addini(
+        "findings_strict_state", "fail the test that leaves a global changed (AT501)", type="bool", default=False
+    )
     parser.addini("findings_step_seconds", "CPU seconds that one step on the loop may take (AT202)", default="0.2")
     parser.addini("findings_block_seconds", "seconds that a step may wait for the system (AT201)", default="0.1")
 
@@ -179,6 +182,7 @@ def _read_settings(config: pytest.Config) -> Settings:
         return Settings(
             findings=read_mode(config.getoption("--findings") or config.getini("findings")),
             disabled=read_codes(config.getini("findings_disable"), frozenset(RULES)),
+            strict_state=config.getini("findings_strict_state"),
             step_seconds=read_seconds("findings_step_seconds", config.getini("findings_step_seconds")),
             block_seconds=read_seconds("findings_block_seconds", config.getini("findings_block_seconds")),
         )

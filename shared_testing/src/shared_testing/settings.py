@@ -19,6 +19,8 @@ class Settings:
     """How much CPU time one step on the loop may take (AT202)."""
     block_seconds: float = 0.1
     """How long a step may wait in a call that no rule knows by name, such as a slow disk's (AT201)."""
+    strict_state: bool = False
+    """Whether a test that leaves a changed global behind fails by that alone (AT501)."""
 
 
 class SettingsError(Exception):

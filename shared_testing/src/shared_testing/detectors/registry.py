@@ -10,6 +10,7 @@ from shared_testing.detectors import (
     deadlock,
     foreign_loop,
     gather_siblings,
+    leaked_state,
     leaked_task,
     left_behind,
     long_step,
@@ -49,6 +50,7 @@ RULES: dict[str, Rule] = {
         lost_exception.RULE,
         gather_siblings.RULE,
         foreign_loop.RULE,
+        leaked_state.RULE,
     )
 }
 
@@ -76,4 +78,5 @@ def make_detectors(settings: Settings) -> list[Detector]:
         gather_siblings.GatherSiblings(),
         foreign_loop.ForeignLoop(),
         busy_loop.BusyLoop(),
+        leaked_state.LeakedState(settings.strict_state),
     ]

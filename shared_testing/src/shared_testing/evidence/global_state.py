@@ -1,0 +1,180 @@
+"""What the user's modules hold between two tests, and which test changed it.
+
+Only identities and lengths are kept, and a short picture in words: nothing lives longer for having been looked at,
+and none of the user's code runs. Values of the user's classes are looked at one level deep.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.findings.site import is_users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+_CONTAINERS = (dict, list, set, deque, bytearray)
+_SCALARS = (int, float, str, bytes, bool, type(None), tuple, frozenset)
+_MOST_SHOWN = 4
+_WIDEST = 50
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One test changed one global."""
+
+    module: str
+    name: str
+    """``_cache``, or ``Registry.items`` for an attribute of a class."""
+    before: str
+    after: str
+    test: str
+
+
+class _Owner:
+    """A module or a class, with what it holds."""
+
+    __slots__ = ("identities", "module", "namespace", "parts", "pictures", "prefix")
+
+    def __init__(self, module: str, prefix: str, namespace: Any) -> None:
+        self.module, self.prefix, self.namespace = module, prefix, namespace
+        self.identities: tuple[int, ...] = ()
+        self.parts: list[tuple[str, Any]] = []
+        self.pictures: dict[str, tuple[Any, str]] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Take what is there as it is."""
+        values = dict(self.namespace)
+        self.identities = tuple(map(id, self.namespace.values()))
+        watched = {name: value for name, value in values.items() if _is_watched(name, value)}
+        self.pictures = {name: (_fingerprint(value), picture(value)) for name, value in watched.items()}
+        self.parts = [
+            (name, each[0]) for name, each in self.pictures.items() if not isinstance(watched[name], _SCALARS)
+        ]
+
+    def changed(self) -> list[tuple[str, str, str]]:
+        """Each name whose value is another or differs, with both pictures."""
+        same = self.identities == tuple(map(id, self.namespace.values()))
+        if same and all(_fingerprint(self.namespace[name]) == known for name, known in self.parts):
+            return []
+        before = self.pictures
+        self.read()
+        names = dict.fromkeys([*before, *self.pictures])
+        pairs = [(name, before.get(name, _NONE), self.pictures.get(name, _NONE)) for name in names]
+        return [
+            (name, old[1], new[1])
+            for name, old, new in pairs
+            # A name that came new was defined by an import, or is of a kind that is not looked at.
+            if old is not _NONE and new is not _NONE and old[0] != new[0] and old[1] != new[1]
+        ]
+
+
+_NONE: tuple[Any, str] = (None, "")
+
+
+class GlobalState:
+    """The state of all of the user's modules, and the changes since they were first seen."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, list[_Owner]] = {}
+        self._seen = 0
+        self._original: dict[tuple[str, str], str] = {}
+        self.changes: dict[tuple[str, str], list[Change]] = {}
+
+    def begin(self) -> None:
+        """Meet the modules that have been imported since."""
+        if len(sys.modules) != self._seen:
+            for name, module in list(sys.modules.items()):
+                path = getattr(module, "__file__", None)
+                if name not in self._owners and isinstance(path, str) and is_users(path):
+                    self._owners[name] = list(_owners(name, module))
+            self._seen = len(sys.modules)
+
+    def end(self, test: str) -> list[Change]:
+        """What has changed since the last time, by `test`."""
+        found = [
+            Change(owner.module, f"{owner.prefix}{name}", before, after, test)
+            for owners in self._owners.values()
+            for owner in owners
+            for name, before, after in owner.changed()
+        ]
+        for change in found:
+            key = (change.module, change.name)
+            if self._original.setdefault(key, change.before) == change.after:
+                # It is as it was at first: nobody can be hurt any more.
+                self.changes.pop(key, None)
+            else:
+                self.changes.setdefault(key, []).append(change)
+        self.begin()
+        return found
+
+
+def _owners(name: str, module: ModuleType) -> Iterator[_Owner]:
+    yield _Owner(name, "", vars(module))
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and value.__module__ == name and not issubclass(value, enum.Enum):
+            owner = _Owner(name, f"{value.__name__}.", vars(value))
+            if owner.pictures:
+                yield owner
+
+
+def _is_watched(name: str, value: Any) -> bool:
+    # Dunders and what pytest writes into a module that it has rewritten (@pytest_ar) are nobody's state.
+    if name.startswith(("__", "@")) or name == "pytestmark":
+        return False
+    return isinstance(value, (*_CONTAINERS, *_SCALARS)) or _attributes(value) is not None
+
+
+def _attributes(value: Any) -> dict[str, Any] | None:
+    """Those of an instance of one of the user's classes."""
+    module = sys.modules.get(getattr(type(value), "__module__", None) or "")
+    if isinstance(value, type) or not is_users(getattr(module, "__file__", None) or "<none>"):
+        return None
+    attributes = getattr(value, "__dict__", None)
+    return attributes if isinstance(attributes, dict) else None
+
+
+def _fingerprint(value: Any) -> Any:
+    """Differs when the value or a part of it was replaced, added or taken away."""
+    if isinstance(value, _SCALARS):
+        return value if not isinstance(value, (tuple, frozenset)) else id(value)
+    if isinstance(value, dict):
+        return id(value), len(value), *map(id, list(value.values())[:_WIDEST])
+    if isinstance(value, bytearray):
+        return id(value), bytes(value[:_WIDEST])
+    if isinstance(value, _CONTAINERS):
+        return id(value), len(value), *map(id, list(value)[:_WIDEST])
+    parts = list((_attributes(value) or {}).values())[:_WIDEST]
+    return id(value), *((id(each), len(each) if isinstance(each, _CONTAINERS) else 0) for each in parts)
+
+
+def picture(value: Any, depth: int = 0) -> str:
+    """A short text for a value; objects of the user's by their class and attributes."""
+    if isinstance(value, (int, float, bool, type(None))):
+        return repr(value)
+    if isinstance(value, (str, bytes)):
+        return repr(value if len(value) <= 40 else value[:37]) + ("..." if len(value) > 40 else "")
+    if depth > 1:
+        return "..."
+    if isinstance(value, dict):
+        shown = [f"{picture(key, 2)}: {picture(each, depth + 1)}" for key, each in list(value.items())[:_MOST_SHOWN]]
+        return _joined("{", shown, len(value), "}")
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
+        brackets = {list: ("[", "]"), tuple: ("(", ")"), deque: ("deque(", ")")}.get(type(value), ("{", "}"))
+        shown = [picture(each, depth + 1) for each in list(value)[:_MOST_SHOWN]]
+        return _joined(brackets[0], shown, len(value), brackets[1])
+    attributes = _attributes(value) or {}
+    shown = [f"{name}={picture(each, depth + 1)}" for name, each in list(attributes.items())[:_MOST_SHOWN]]
+    return _joined(f"{type(value).__name__}(", shown, len(attributes), ")")
+
+
+def _joined(opening: str, shown: list[str], count: int, closing: str) -> str:
+    more = [f"... {count - len(shown)} more"] if count > len(shown) else []
+    return opening + ", ".join(shown + more) + closing
