@@ -68,7 +68,6 @@ _NEVER_BRIEF = (
     "subprocess.call",
     "subprocess.check_",
     "subprocess.get",
-    "subprocess.Popen.communicate",
 )
 
 _STUCK_AFTER = 1.0
@@ -140,7 +139,7 @@ class BlockingCall:
             return
         if spot.place != "code" and (wait.file or wait.local):
             return
-        if wait.seconds is not None and not wait.timed_out and _is_brief(spot, wait.seconds):
+        if wait.seconds is not None and _is_brief(spot, wait.seconds, wait.timed_out):
             return
         self._add(spot, _said(spot.api, wait.arguments if spot.api == wait.raw else ""))
 
@@ -188,10 +187,10 @@ def _said(api: str, arguments: str = "") -> str:
     return f"{api}({arguments})"
 
 
-def _is_brief(spot: CallSite, seconds: float) -> bool:
-    if spot.place == "code":
-        return seconds < _LEAVING and spot.api == "threading.Thread.join"
-    return seconds < _BRIEF and not spot.api.startswith(_NEVER_BRIEF)
+def _is_brief(spot: CallSite, seconds: float, timed_out: bool) -> bool:
+    if spot.api == "threading.Thread.join" and seconds < _LEAVING:
+        return True
+    return spot.place != "code" and seconds < _BRIEF and not timed_out and not spot.api.startswith(_NEVER_BRIEF)
 
 
 def _why_for_ever(api: str) -> str:

@@ -39,13 +39,15 @@ class OwnCode:
         """Where the user's frame stands."""
         if self._is_body(user.f_code):
             return "test"
+        if _is_in(user.f_code.co_filename, self._files):
+            return "helper"
         frame: FrameType | None = user
         while frame is not None and frame.f_code is not _CALLBACK:
             code = frame.f_code
             if code.co_flags & _ASYNC and is_users(code.co_filename):
                 return "helper" if self._is_body(code) or _is_in(code.co_filename, self._files) else "code"
             frame = frame.f_back
-        return "helper" if _is_in(user.f_code.co_filename, self._files) else "code"
+        return "code"
 
     def _is_body(self, code: CodeType) -> bool:
         return code in self._bodies or any(
