@@ -94,9 +94,13 @@ def _command(_: str, __: tuple[Any, ...]) -> Wait | None:
 def _popen(_: str, __: tuple[Any, ...]) -> Wait | None:
     # Popen() itself returns at once; who calls os.popen() goes on to read from it.
     frame = sys._getframe(2)
-    while frame.f_globals.get("__name__") == "subprocess" and frame.f_back is not None:
+    while (module := frame.f_globals.get("__name__") or "").startswith(_POPEN) and frame.f_back is not None:
         frame = frame.f_back
-    return Wait(frame, "os.popen") if frame.f_globals.get("__name__") == "os" else None
+    return Wait(frame, "os.popen") if module == "os" else None
+
+
+# What may stand between os.popen() and the event: our own wrappers too.
+_POPEN = ("subprocess", "shared_testing.")
 
 
 def _input(_: str, __: tuple[Any, ...]) -> Wait | None:
