@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 Mode = Literal["error", "warn", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -30,7 +30,7 @@ class SettingsError(Exception):
 def read_mode(value: str) -> Mode:
     if value not in MODES:
         raise SettingsError(f"findings = {value!r}: choose one of {', '.join(MODES)}")
-    return cast("Mode", value)
+    return value
 
 
 def read_codes(values: list[str], known: frozenset[str]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared_testing.detectors.detector import Patient, Scope
@@ -43,7 +44,7 @@ class Watcher:
 
     def install(self) -> None:
         for detector in self._detectors:
-            self._guarded(detector, lambda detector=detector: detector.install(self.observer))
+            self._guarded(detector, partial(detector.install, self.observer))
 
     def uninstall(self) -> None:
         for detector in reversed(self._detectors):
@@ -52,7 +53,7 @@ class Watcher:
     def begin(self, scope: Scope) -> None:
         self.scope, self._found = scope, []
         for detector in self._detectors:
-            self._guarded(detector, lambda detector=detector: detector.start(scope))
+            self._guarded(detector, partial(detector.start, scope))
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a loop that runs in the present scope."""
@@ -77,7 +78,7 @@ class Watcher:
             await asyncio.sleep(0)
         if (scope := self.scope) is not None:
             for detector in self._detectors:
-                self._collect(detector, lambda detector=detector: detector.closing(scope, loop))
+                self._collect(detector, partial(detector.closing, scope, loop))
 
     def _is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
         ending: list[bool] = []
@@ -94,7 +95,7 @@ class Watcher:
         # Not only the young: a session that was opened in a fixture has lived through a collection or two.
         self._collect_garbage()
         for detector in self._detectors:
-            self._collect(detector, lambda detector=detector: detector.finish(scope))
+            self._collect(detector, partial(detector.finish, scope))
         self.scope = None
         # A loop that outlives its scope is looked at twice.
         return one_per_cause(finding for finding in found if finding.rule.code not in self._disabled)

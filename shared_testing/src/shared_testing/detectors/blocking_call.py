@@ -79,7 +79,7 @@ class LoopBlockedForEver(BaseException):
 
 
 class BlockingCall:
-    rules = (RULE,)
+    rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self, monitor: StepMonitor, block_seconds: float) -> None:
         self._monitor = monitor

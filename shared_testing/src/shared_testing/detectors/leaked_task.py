@@ -46,7 +46,7 @@ class Queue:
 
 
 class LeakedTask:
-    rules = (RULE,)
+    rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:
         self._scope: Scope | None = None

@@ -45,7 +45,7 @@ _TRACED_FACTOR = 3
 
 
 class LongStep:
-    rules = (RULE,)
+    rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self, monitor: StepMonitor, step_seconds: float) -> None:
         self._monitor = monitor

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LIBRARIES = tuple(
     dict.fromkeys(
-        str(Path(path).resolve())
+        str(Path(str(path)).resolve())
         for path in (
             sysconfig.get_path("scripts"),
             sysconfig.get_path("purelib"),
