@@ -23,7 +23,9 @@ RULE = Rule(
     fix="keep the task and cancel it on close, or start it in an asyncio.TaskGroup",
     explanation=(
         "When a test ends, pytest-asyncio cancels what still runs, silently. In production nobody does: the task\n"
-        "runs on after its owner was closed, or disappears with its errors when the loop ends."
+        "runs on after its owner was closed, or disappears with its errors when the loop ends.\n"
+        "Told by the same code: a timer of loop.call_later() that is still set, a task that was destroyed as nobody\n"
+        "held it, and a lock that a task took with it when it ended."
     ),
     bad="""
 class Queue:
@@ -41,8 +43,14 @@ class Queue:
         await asyncio.wait([self._poller])
 """,
     lint="RUF006 (ruff) sees a task that is not even kept",
-    not_seen="tasks that a wider fixture started, and tasks that were cancelled but have not ended yet",
+    not_seen=(
+        "tasks that a wider fixture started, tasks that were cancelled but have not ended yet, those of asyncio.run()\n"
+        "inside the test, and the timers of uvloop"
+    ),
 )
+
+
+_DESTROYED = "Task was destroyed but it is pending!"
 
 
 class LeakedTask:
@@ -50,11 +58,14 @@ class LeakedTask:
 
     def __init__(self) -> None:
         self._scope: Scope | None = None
-        # Weakly: a task that its program drops must die as it would without us.
-        self._born: weakref.WeakKeyDictionary[asyncio.Task[Any], Site] = weakref.WeakKeyDictionary()
+        # Weakly: a task that its program drops must die as it would without us. By identity: in the finalizer that
+        # tells of a destroyed one, weak references are dead already.
+        self._born: dict[int, tuple[weakref.ref[asyncio.Task[Any]], Site]] = {}
+        self._destroyed: list[Finding] = []
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
+        observer.on_error.append(self._task_destroyed)
 
     def uninstall(self) -> None:
         self._born.clear()
@@ -62,25 +73,49 @@ class LeakedTask:
     def start(self, scope: Scope) -> None:
         self._scope = scope
         self._born.clear()
+        self._destroyed.clear()
 
     def _task_created(self, task: asyncio.Task[Any]) -> None:
         # Not the test's own task, which has no user's line below it.
-        if self._scope is not None and (site := user_site(sys._getframe(2))) is not None:
-            self._born[task] = site
+        if self._scope is None or self._scope.wider or (site := user_site(sys._getframe(2))) is None:
+            self._born.pop(id(task), None)
+        else:
+            self._born[id(task)] = weakref.ref(task), site
+
+    def _task_destroyed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
+        """In the place of asyncio's line in the log, which is all that a program hears of it."""
+        if context.get("message") != _DESTROYED or (born := self._born.pop(id(context.get("task")), None)) is None:
+            return False
+        self._destroyed.append(
+            Finding(
+                RULE,
+                f"task {_name_of(context['task'])!r} was destroyed in the middle",
+                born[1],
+                cause="nothing held it but the loop, which does so weakly: the garbage collector took it",
+                fix="keep a reference to the task until it is done, or start it in an asyncio.TaskGroup",
+            )
+        )
+        return True
 
     def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return [self._finding(task) for task in list(self._born) if task.get_loop() is loop and _is_left(task)]
+        return [_finding(task, site) for task, site in self._left() if task.get_loop() is loop]
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         # Loops that are wider than the test are still open; what was left in the others has been told already.
-        left = [self._finding(task) for task in list(self._born) if _is_left(task) and not task.get_loop().is_closed()]
+        found = [_finding(task, site) for task, site in self._left() if not task.get_loop().is_closed()]
+        found += self._destroyed
         self._born.clear()
-        return left
+        self._destroyed.clear()
+        return found
 
-    def _finding(self, task: asyncio.Task[Any]) -> Finding:
-        name = getattr(task.get_coro(), "__qualname__", task.get_name())
-        return Finding(RULE, f"task {name!r} is still running", self._born[task])
+    def _left(self) -> list[tuple[asyncio.Task[Any], Site]]:
+        alive = [(task, site) for weak, site in list(self._born.values()) if (task := weak()) is not None]
+        return [(task, site) for task, site in alive if not task.done() and not task.cancelling()]
 
 
-def _is_left(task: asyncio.Task[Any]) -> bool:
-    return not task.done() and not task.cancelling()
+def _finding(task: asyncio.Task[Any], site: Site) -> Finding:
+    return Finding(RULE, f"task {_name_of(task)!r} is still running", site)
+
+
+def _name_of(task: asyncio.Task[Any]) -> str:
+    return getattr(task.get_coro(), "__qualname__", task.get_name())

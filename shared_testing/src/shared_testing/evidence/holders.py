@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 from shared_testing.findings.site import Site, user_frame
 from shared_testing.loop.waits import name_of
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _HELD = "_shared_testing_held"
 _PUT = "_shared_testing_put"
 _TAKEN = "_shared_testing_taken"
+
+
+_held: WeakSet[asyncio.Lock] = WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class Deed:
 def holders_of(lock: object) -> list[Deed]:
     """Who acquired this Lock or Semaphore and has not released it, oldest first."""
     return list(getattr(lock, _HELD, ()))
+
+
+def held_locks() -> list[asyncio.Lock]:
+    """The locks that somebody has acquired and nobody released. Not semaphores: those also count what arrives."""
+    return list(_held)
 
 
 def last_put(queue: object) -> Deed | None:
@@ -75,6 +83,8 @@ def _watch_acquire(patches: Patches, kind: Any) -> None:
         if (deed := _deed(sys._getframe(1))) is not None:
             held = self.__dict__.setdefault(_HELD, [])
             held.append(deed)
+            if kind is asyncio.Lock:
+                _held.add(self)
         return result
 
     patches.set(kind, "acquire", observed_acquire)
@@ -91,6 +101,8 @@ def _watch_release(patches: Patches, kind: Any) -> None:
             # Anybody may release a semaphore: then it counts for who has held it longest.
             mine = next((deed for deed in held if deed.weak() is task), held[0])
             held.remove(mine)
+            if not held:
+                _held.discard(self)
         return release(self)
 
     patches.set(kind, "release", observed_release)
