@@ -27,7 +27,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lines]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
     command += ["--rootdir", str(CORPUS), "--import-mode=importlib", "-o", "asyncio_mode=auto"]
     command += ["-o", "asyncio_default_fixture_loop_scope=function", f"--findings-json={report}"]
-    done = subprocess.run([*command, *map(str, FILES)], capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run([*command, *map(str, FILES)], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "crashed" not in done.stdout, done.stdout
     lines: dict[str, Lines] = defaultdict(set)

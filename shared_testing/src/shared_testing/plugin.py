@@ -235,6 +235,7 @@ def _attach(reports: list[pytest.TestReport], findings: list[Finding], settings:
 def _above(longrepr: Any, text: str) -> Any:
     if isinstance(longrepr, ExceptionChainRepr):
         first = longrepr.chain[0][0]
-        first.reprentries.insert(0, ReprEntry([*text.splitlines(), ""], None, None, None, "value"))
+        told = ReprEntry([*text.splitlines(), ""], None, None, None, "value")
+        first.reprentries = [told, *first.reprentries]
         return longrepr
     return f"{text}\n\n{longrepr}"

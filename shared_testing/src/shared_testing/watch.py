@@ -83,7 +83,7 @@ class Watcher:
     def _is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
         ending: list[bool] = []
         for detector in self._patient:
-            self._guarded(detector, lambda detector=detector: ending.append(detector.is_ending(loop)))
+            self._guarded(detector, partial(lambda each: ending.append(each.is_ending(loop)), detector))
         return any(ending)
 
     def end(self) -> list[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 import weakref
 from types import AsyncGeneratorType, GeneratorType
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule, user_site
 from shared_testing.findings.site import is_users, last_user_site, site_of_frame
+from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -192,4 +192,4 @@ def _lives_on(future: asyncio.Future[Any] | None) -> bool:
 
 def _fixture_holds(future: asyncio.Future[Any]) -> bool:
     """Whether a fixture that is not torn down yet has it in a variable."""
-    return any(isinstance(each, GeneratorType | AsyncGeneratorType) for each in gc.get_referrers(future))
+    return any(isinstance(each, GeneratorType | AsyncGeneratorType) for each in referrers(future))

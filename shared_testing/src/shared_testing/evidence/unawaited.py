@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.mocks import dotted_name
 from shared_testing.findings.site import is_users, origin_site, site_of_code
+from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -166,7 +167,7 @@ def _may_be_awaited(coroutine: Coroutine) -> bool:
 
 
 def _holders(things: list[Any]) -> list[Any]:
-    return [each for each in gc.get_referrers(*things) if not isinstance(each, FrameType)] if things else []
+    return [each for each in referrers(*things) if not isinstance(each, FrameType)] if things else []
 
 
 def _goes_on(holder: Any) -> bool:

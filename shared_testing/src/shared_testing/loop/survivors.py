@@ -12,6 +12,17 @@ import gc
 _THAW_AFTER = 250
 
 
+def referrers(*things: object) -> list[object]:
+    """``gc.get_referrers``, which by itself does not look at what is frozen."""
+    frozen = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    try:
+        return gc.get_referrers(*things)
+    finally:
+        if frozen:
+            gc.freeze()
+
+
 class Survivors:
     """Freezes what lives on after each test, and thaws it now and then."""
 
