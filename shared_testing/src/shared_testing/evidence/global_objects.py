@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import deque
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings.site import Site, is_users
@@ -85,8 +86,8 @@ def _parts(name: str, value: Any) -> list[tuple[str, Any]]:
         return [(f"{name}[{key!r}]", each) for key, each in list(value.items())]
     if isinstance(value, (list, tuple, set, frozenset, deque)):
         return [(f"{name}[{number}]", each) for number, each in enumerate(list(value))]
-    defaults = [*(getattr(value, "__defaults__", None) or ()), *(getattr(value, "__kwdefaults__", None) or {}).values()]
-    if defaults:
+    if isinstance(value, FunctionType) and (value.__defaults__ or value.__kwdefaults__):
+        defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
         return [(f"the default argument of {name}()", each) for each in defaults]
     if isinstance(value, type):
         return [(f"{name}.{key}", each) for key, each in list(vars(value).items())] if _is_users_class(value) else []
