@@ -70,7 +70,8 @@ def is_users(filename: str) -> bool:
 # Below a callback of the loop lies whoever runs the loop (a script's `pytest.main()`, a test's `asyncio.run()`), who
 # has made nothing of what the callback makes.
 # And nobody has made what the runner itself starts: the walk through all of pytest would find nothing.
-_ENDS = frozenset(
+# Not a set: the hash of a code object is that of all it contains, and is made anew each time.
+_ENDS = tuple(
     function.__code__
     for function in (asyncio.Handle._run, asyncio.Runner.run, asyncio.BaseEventLoop.run_until_complete)
 )
