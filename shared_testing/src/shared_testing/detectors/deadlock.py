@@ -12,7 +12,6 @@ from shared_testing.loop import ending
 from shared_testing.loop.ending import end, has_been_ended
 from shared_testing.loop.standstill import main_future, nothing_can_wake
 from shared_testing.loop.waits import suspended_in
-from shared_testing.verdicts.standstill import verdict
 
 if TYPE_CHECKING:
     import asyncio
@@ -85,6 +84,9 @@ class Deadlock:
         end(main, _WHY)
 
     def _report(self, loop: asyncio.AbstractEventLoop, main: asyncio.Future[Any]) -> None:
+        # Some milliseconds of import that only those pay who need the words.
+        from shared_testing.verdicts.standstill import verdict
+
         others = [each for each in self._loops if each is not loop and not each.is_closed()]
         test = self._scope.test if self._scope is not None else None
         try:

@@ -40,6 +40,7 @@ _LIBRARIES = tuple(
 _DEFINITION = re.compile(r"\s*(async\s+)?def\b")
 # A decorator may take some lines, if it has arguments.
 _DECORATOR_LINES = 30
+_PREFIXES = tuple(f"{library}/" for library in _LIBRARIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,10 @@ class Site:
 @lru_cache(maxsize=4096)
 def is_users(filename: str) -> bool:
     """Whether the file is part of neither Python, an installed library nor this toolkit."""
-    if filename.startswith("<"):
+    # Most are answered without asking the disk.
+    if filename.startswith(("<", *_PREFIXES)):
         return False
-    return not str(Path(filename).resolve()).startswith(tuple(f"{library}/" for library in _LIBRARIES))
+    return not str(Path(filename).resolve()).startswith(_PREFIXES)
 
 
 # Below a callback of the loop lies whoever runs the loop (a script's `pytest.main()`, a test's `asyncio.run()`), who
