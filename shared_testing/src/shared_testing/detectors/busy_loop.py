@@ -54,7 +54,7 @@ class BusyLoop:
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_pulse.append(self._loop_runs)
-        ending.install(self._patches)
+        ending.install(observer, self._patches)
 
     def uninstall(self) -> None:
         self._patches.undo()

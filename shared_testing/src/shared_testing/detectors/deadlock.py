@@ -43,7 +43,7 @@ await gather(move(a, b), move(a, b))
     lint="none: which task comes first is not in the text",
     not_seen=(
         "a deadlock beside a timer, an open socket, a signal handler or a thread that might end it; uvloop, which has "
-        "no selector to ask; a loop that the test made itself; a task that nobody waits for"
+        "no selector to ask; a task that nobody waits for"
     ),
 )
 
@@ -65,7 +65,7 @@ class Deadlock:
         observer.on_attach.append(self._loops.add)
         observer.on_standstill.append(self._loop_stands_still)
         holders.install(self._patches)
-        ending.install(self._patches)
+        ending.install(observer, self._patches)
 
     def uninstall(self) -> None:
         self._patches.undo()
