@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.deadlock import RULE
 from shared_testing.detectors.patches import Patches
-from shared_testing.evidence.polling import loop_of, plain_timers, polls, state_of
 from shared_testing.findings import Finding, Rule
 from shared_testing.loop import ending
 from shared_testing.loop.standstill import main_future, only_tasks_run
@@ -55,7 +54,7 @@ class BusyLoop:
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_pulse.append(self._loop_runs)
-        ending.install(self._patches)
+        ending.install(observer, self._patches)
 
     def uninstall(self) -> None:
         self._patches.undo()
@@ -88,6 +87,9 @@ class BusyLoop:
 
     def _same_again(self, loop: asyncio.AbstractEventLoop, busy: int) -> list[Wait]:
         """The pollers, once they have been seen in the same states again and again."""
+        # It reads source, which only those pay for whose loop runs that long.
+        from shared_testing.evidence.polling import plain_timers, polls, state_of
+
         tasks = frozenset(task for task in asyncio.all_tasks(loop) if not task.done())
         sleeps = plain_timers(loop)
         if sleeps is None or not only_tasks_run(loop):
@@ -115,6 +117,8 @@ class BusyLoop:
 
 
 def _finding(pollers: list[Wait], main: asyncio.Task[Any], busy: int) -> Finding:
+    from shared_testing.evidence.polling import loop_of
+
     known = names([wait.task for wait in pollers])
     first = next((wait for wait in pollers if wait.task is main), pollers[0])
     others = [wait for wait in pollers if wait is not first]

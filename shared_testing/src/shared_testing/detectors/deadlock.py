@@ -12,7 +12,6 @@ from shared_testing.loop import ending
 from shared_testing.loop.ending import end, has_been_ended
 from shared_testing.loop.standstill import main_future, nothing_can_wake
 from shared_testing.loop.waits import suspended_in
-from shared_testing.verdicts.standstill import verdict
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,7 +43,7 @@ await gather(move(a, b), move(a, b))
     lint="none: which task comes first is not in the text",
     not_seen=(
         "a deadlock beside a timer, an open socket, a signal handler or a thread that might end it; uvloop, which has "
-        "no selector to ask; a loop that the test made itself; a task that nobody waits for"
+        "no selector to ask; a task that nobody waits for"
     ),
 )
 
@@ -66,7 +65,7 @@ class Deadlock:
         observer.on_attach.append(self._loops.add)
         observer.on_standstill.append(self._loop_stands_still)
         holders.install(self._patches)
-        ending.install(self._patches)
+        ending.install(observer, self._patches)
 
     def uninstall(self) -> None:
         self._patches.undo()
@@ -85,6 +84,9 @@ class Deadlock:
         end(main, _WHY)
 
     def _report(self, loop: asyncio.AbstractEventLoop, main: asyncio.Future[Any]) -> None:
+        # Some milliseconds of import that only those pay who need the words.
+        from shared_testing.verdicts.standstill import verdict
+
         others = [each for each in self._loops if each is not loop and not each.is_closed()]
         test = self._scope.test if self._scope is not None else None
         try:

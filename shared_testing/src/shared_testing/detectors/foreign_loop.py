@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from shared_testing.detectors.patches import Patches
-from shared_testing.evidence import global_objects
 from shared_testing.evidence.errors import innermost_frame, innermost_user_step, raised_in, site_of_step, steps
 from shared_testing.evidence.loop_lives import LoopLives, closed_at, made_at, unbind
 from shared_testing.findings import Finding, Rule
@@ -96,6 +95,9 @@ class ForeignLoop:
         left = {id(each): each for each in self._lives.bound if _is_of_closed_test(each)}
         if not left:
             return []
+        # It reads source, which only those pay for who need it.
+        from shared_testing.evidence import global_objects
+
         found: dict[Site, Finding] = {}
         for key, (name, site) in global_objects.find(set(left)).items():
             thing = left[key]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.evidence.errors import raised_in, steps
 from shared_testing.evidence.global_state import Change, GlobalState
-from shared_testing.evidence.writers import definition_site, distance, writing_sites
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users
 
@@ -47,6 +46,9 @@ def empty_cache():
         "the state of libraries; what lies deeper than an object's own attributes, or beyond the fiftieth item"
     ),
 )
+
+
+# evidence.writers reads source: it is imported by those who need it, once something was found.
 
 
 class LeakedState:
@@ -96,6 +98,8 @@ class LeakedState:
 
 
 def _distance(error: BaseException, test: Any, module: str, name: str) -> int | None:
+    from shared_testing.evidence.writers import distance
+
     frames = [
         step.tb_frame
         for each in raised_in(error)
@@ -110,6 +114,8 @@ def _distance(error: BaseException, test: Any, module: str, name: str) -> int | 
 
 
 def _victim(change: Change) -> Finding:
+    from shared_testing.evidence.writers import definition_site, writing_sites
+
     sites = writing_sites(change.module, change.name)
     where = f" at {sites[0]}" if len(sites) == 1 else ""
     defined = definition_site(change.module, change.name)
@@ -124,6 +130,8 @@ def _victim(change: Change) -> Finding:
 
 
 def _polluter(change: Change) -> Finding:
+    from shared_testing.evidence.writers import definition_site, writing_sites
+
     sites = writing_sites(change.module, change.name)
     defined = definition_site(change.module, change.name)
     return Finding(

@@ -97,6 +97,8 @@ class OpenGenerator:
         return found
 
     def _left(self, births: list[Birth], scope: Scope, loop: asyncio.AbstractEventLoop) -> list[Finding]:
+        if not births:
+            return []
         # One that lives may be in use by a task, or be kept by the traceback of a failed test.
         kept = scope.error is not None or any(not task.done() for task in _other_tasks(loop))
         left = [birth for birth in births if birth.dropped or (not kept and birth.is_left())]

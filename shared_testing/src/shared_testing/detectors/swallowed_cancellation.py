@@ -75,7 +75,7 @@ class SwallowedCancellation:
         observer.on_pulse.append(self._loop_runs)
         # Before the deadlock's: what looks like one may be a task that does not end.
         observer.on_standstill.insert(0, self._loop_stands_still)
-        ending.install(self._patches)
+        ending.install(observer, self._patches)
         self._patches.set(timeouts.Timeout, "__aexit__", self._observed_exit(timeouts.Timeout.__aexit__))
         self._patches.set(runners, "_cancel_all_tasks", self._observed_cancel_all(vars(runners)["_cancel_all_tasks"]))
 

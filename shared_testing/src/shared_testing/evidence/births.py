@@ -122,11 +122,13 @@ class Births:
 
     def end(self) -> list[Birth]:
         """Close the scope: what of it was left. The rest is forgotten."""
+        self._scope = None
+        if not self._known:
+            return []
         left = dict.fromkeys(birth for birth in self._here if birth.is_left())
         told = {key: birth for key, birth in self._known.items() if birth in left or birth not in self._here}
         self._known = {key: birth for key, birth in told.items() if birth.thing() is not None}
         self._here.clear()
-        self._scope = None
         # Not those that end along with another one that is told of.
         return [birth for birth in left if birth.owner is None or birth.owner not in left]
 

@@ -22,7 +22,6 @@ _CONTAINERS = (dict, list, set, deque, bytearray)
 _SCALARS = (int, float, str, bytes, bool, type(None), tuple, frozenset)
 _MOST_SHOWN = 4
 _WIDEST = 50
-_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,11 @@ class Change:
 class _Owner:
     """A module or a class, with what it holds."""
 
-    __slots__ = ("identities", "module", "namespace", "parts", "pictures", "prefix")
+    __slots__ = ("identities", "module", "namespace", "parts", "pictures", "prefix", "size")
 
     def __init__(self, module: str, prefix: str, namespace: Any) -> None:
         self.module, self.prefix, self.namespace = module, prefix, namespace
+        self.size = 0
         self.identities: tuple[int, ...] = ()
         self.parts: list[tuple[str, Any]] = []
         self.pictures: dict[str, tuple[Any, str]] = {}
@@ -52,28 +52,36 @@ class _Owner:
     def read(self) -> None:
         """Take what is there as it is."""
         values = dict(self.namespace)
-        self.identities = tuple(map(id, self.namespace.values()))
+        self.size = len(values)
         watched = {name: value for name, value in values.items() if _is_watched(name, value)}
         self.pictures = {name: (_fingerprint(value), picture(value)) for name, value in watched.items()}
         self.parts = [
             (name, each[0]) for name, each in self.pictures.items() if not isinstance(watched[name], _SCALARS)
         ]
 
+    def look(self) -> tuple[int, ...]:
+        return tuple(map(id, map(self.namespace.get, self.pictures)))
+
     def changed(self) -> list[tuple[str, str, str]]:
         """Each name whose value is another or differs, with both pictures."""
-        same = self.identities == tuple(map(id, self.namespace.values()))
+        same = self.size == len(self.namespace) and self.identities == self.look()
         if same and all(_fingerprint(self.namespace[name]) == known for name, known in self.parts):
             return []
         before = self.pictures
         self.read()
         names = dict.fromkeys([*before, *self.pictures])
-        pairs = [(name, before.get(name, _NONE), self.pictures.get(name, _NONE)) for name in names]
+        pairs = [(name, before.get(name, _NONE), self.pictures.get(name) or self._stranger(name)) for name in names]
         return [
             (name, old[1], new[1])
             for name, old, new in pairs
             # A name that came new was defined by an import, or is of a kind that is not looked at.
             if old is not _NONE and new is not _NONE and old[0] != new[0] and old[1] != new[1]
         ]
+
+    def _stranger(self, name: str) -> tuple[Any, str]:
+        """What took the name and is of a library's class: that of a session, where None had been."""
+        value = self.namespace.get(name, _NONE)
+        return _NONE if value is _NONE else (id(value), f"a {type(value).__name__}")
 
 
 _NONE: tuple[Any, str] = (None, "")

@@ -11,14 +11,19 @@ from asyncio import mixins
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from shared_testing.findings.site import user_site
+from shared_testing.findings.site import is_users, site_of_frame
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from shared_testing.detectors.patches import Patches
     from shared_testing.findings import Site
 
 _MADE = "_shared_testing_made"
 _CLOSED = "_shared_testing_closed"
+
+# asyncio.run() lies five frames above the making of its loop.
+_NEAR = 10
 
 
 class LoopLives:
@@ -40,16 +45,27 @@ class LoopLives:
 
         def observed_init(self: Any, *args: Any, **kwargs: Any) -> None:
             make(self, *args, **kwargs)
-            self.__dict__[_MADE] = user_site(sys._getframe(1))
+            self.__dict__[_MADE] = _near(sys._getframe(1))
 
         def observed_close(self: Any) -> None:
             if not self.is_closed():
-                self.__dict__[_CLOSED] = user_site(sys._getframe(1))
+                self.__dict__[_CLOSED] = _near(sys._getframe(1))
             close(self)
 
         patches.set(mixin, "_get_loop", observed_get_loop)
         patches.set(asyncio.BaseEventLoop, "__init__", observed_init)
         patches.set(asyncio.BaseEventLoop, "close", observed_close)
+
+
+def _near(frame: FrameType | None) -> Site | None:
+    """The user's line, if it is near: below the loop of a test lies only pytest, deep as a well."""
+    for _ in range(_NEAR):
+        if frame is None:
+            return None
+        if is_users(frame.f_code.co_filename):
+            return site_of_frame(frame)
+        frame = frame.f_back
+    return None
 
 
 def made_at(loop: Any) -> Site | None:

@@ -120,8 +120,9 @@ class WaitingCalls:
                 return popen_wait(self, timeout)
             finally:
                 frame = sys._getframe(1)
-                # communicate() and run() have waited for the output before they come here.
-                if not over or "communicate" in frame.f_code.co_name:
+                # run(), call() and communicate() are in there for as long as the child runs.
+                within = frame.f_globals.get("__name__") == "subprocess" and frame.f_code.co_name != "__exit__"
+                if within or not over:
                     late = self.returncode is None
                     note(Wait(frame, "subprocess.Popen.wait", "", _clock() - start, late))
 

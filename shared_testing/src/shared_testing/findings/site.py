@@ -40,6 +40,7 @@ _LIBRARIES = tuple(
 _DEFINITION = re.compile(r"\s*(async\s+)?def\b")
 # A decorator may take some lines, if it has arguments.
 _DECORATOR_LINES = 30
+_PREFIXES = tuple(f"{library}/" for library in _LIBRARIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,17 @@ class Site:
 @lru_cache(maxsize=4096)
 def is_users(filename: str) -> bool:
     """Whether the file is part of neither Python, an installed library nor this toolkit."""
-    if filename.startswith("<"):
+    # Most are answered without asking the disk.
+    if filename.startswith(("<", *_PREFIXES)):
         return False
-    return not str(Path(filename).resolve()).startswith(tuple(f"{library}/" for library in _LIBRARIES))
+    return not str(Path(filename).resolve()).startswith(_PREFIXES)
 
 
 # Below a callback of the loop lies whoever runs the loop (a script's `pytest.main()`, a test's `asyncio.run()`), who
 # has made nothing of what the callback makes.
 # And nobody has made what the runner itself starts: the walk through all of pytest would find nothing.
-_ENDS = frozenset(
+# Not a set: the hash of a code object is that of all it contains, and is made anew each time.
+_ENDS = tuple(
     function.__code__
     for function in (asyncio.Handle._run, asyncio.Runner.run, asyncio.BaseEventLoop.run_until_complete)
 )

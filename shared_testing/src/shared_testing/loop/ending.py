@@ -12,12 +12,14 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from shared_testing.detectors.patches import Patches
+    from shared_testing.loop.observer import LoopObserver
 
 # A cleanup may run into the next deadlock. After so many the loop is left as it is.
 _MOST_CANCELS = 3
 
 _ended: WeakKeyDictionary[asyncio.Future[Any], int] = WeakKeyDictionary()
 _endings: list[str] = []
+_MARK = "_shared_testing_ending"
 
 
 class Stuck(Exception):
@@ -42,7 +44,25 @@ def leave(why: str) -> NoReturn:
     raise Stuck(why)
 
 
-def install(patches: Patches) -> None:
+def install(observer: LoopObserver, patches: Patches) -> None:
+    """Watch every loop that runs, also that of an ``asyncio.run()`` in a plain test; and let no CancelledError out."""
+    run_forever = asyncio.BaseEventLoop.run_forever
+    if getattr(run_forever, _MARK, False):
+        # Several detectors need this; the one that came first leaves last.
+        return
+
+    @wraps(run_forever)
+    def observed_run_forever(self: asyncio.BaseEventLoop) -> None:
+        __tracebackhide__ = True
+        observer.watch_pauses(self)
+        run_forever(self)
+
+    setattr(observed_run_forever, _MARK, True)
+    patches.set(asyncio.BaseEventLoop, "run_forever", observed_run_forever)
+    _watch_runner(patches)
+
+
+def _watch_runner(patches: Patches) -> None:
     """Say Stuck where the main task's CancelledError would come out: pytest gives up a teardown that raises that."""
     run = asyncio.Runner.run
 

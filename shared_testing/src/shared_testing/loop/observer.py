@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MARK = "_shared_testing_observer"
+_PAUSES = "_shared_testing_pauses"
 
 
 class LoopObserver:
@@ -54,10 +55,15 @@ class LoopObserver:
         self._watch_futures(loop)
         self._watch_timers(loop)
         self._watch_errors(loop)
-        if self.on_standstill or self.on_pulse:
-            watch_pauses(loop, self.on_standstill, self.on_pulse)
+        self.watch_pauses(loop)
         for tell in self.on_attach:
             tell(loop)
+
+    def watch_pauses(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Only tell when it stands still and that it runs. Also for a loop that is attached later, or never."""
+        if (self.on_standstill or self.on_pulse) and getattr(loop, _PAUSES, None) is not self:
+            setattr(loop, _PAUSES, self)
+            watch_pauses(loop, self.on_standstill, self.on_pulse)
 
     def _watch_tasks(self, loop: Any) -> None:
         create_task = loop.create_task

@@ -54,8 +54,8 @@ def wrong_loop(
 def _fix(here: str, there: str, fixture: str | None) -> str:
     if not here or not there:
         return "run both on one event loop"
-    own = f"pytest_asyncio.fixture(loop_scope={here!r}) for {fixture!r}" if fixture else f"loop_scope={here!r} there"
-    return f'put the test on the same loop, with @pytest.mark.asyncio(loop_scope="{there}"), or use {own}'
+    own = f', or give fixture {fixture!r} loop_scope="{here}"' if fixture else ""
+    return f'put the test on the same loop, with @pytest.mark.asyncio(loop_scope="{there}"){own}'
 
 
 def _helpers(loop: Any, wanted: object) -> Iterator[Helper]:
