@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 def compute(seconds: float) -> int:
     rounds = 0
     end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        rounds += sum(range(20_000))  # !! AT202
+    # On one line: whoever looks now and then cannot tell the loop from its body.
+    # fmt: off
+    while time.thread_time() < end: rounds += sum(range(20_000))  # !! AT202
+    # fmt: on
     return rounds
 
 
