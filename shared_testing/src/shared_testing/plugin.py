@@ -160,6 +160,13 @@ def pytest_fixture_setup(
     return result
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Others look through the garbage collector at the end; what is frozen they would not see."""
+    if _SURVIVORS in session.config.stash:
+        session.config.stash[_SURVIVORS].thaw()
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """In warn mode findings are told here; and whatever went wrong in a detector always is."""
     told = []
