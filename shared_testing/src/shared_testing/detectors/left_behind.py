@@ -185,12 +185,12 @@ class LeftBehind:
         original = owner.__del__
 
         @functools.wraps(original)
-        def observed(dying: Any) -> None:
+        def observed(dying: Any, **kwargs: Any) -> None:
             told = False
             with contextlib.suppress(Exception):
                 told = self._births.died(process_of(dying)) is not None
             if not told:
-                original(dying)
+                original(dying, **kwargs)
                 return
             # Of a transport whose loop is closed already: its pipes cannot be.
             with contextlib.suppress(RuntimeError):

@@ -7,16 +7,18 @@ import contextlib
 import functools
 import inspect
 import sys
+import traceback
 from asyncio import base_events
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.births import Births, Kind, direct_maker
 from shared_testing.evidence.cleanup import has_cleanup
+from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from types import AsyncGeneratorType
 
     from shared_testing.detectors.detector import Scope
@@ -101,7 +103,10 @@ class OpenGenerator:
             return []
         # One that lives may be in use by a task, or be kept by the traceback of a failed test.
         kept = scope.error is not None or any(not task.done() for task in _other_tasks(loop))
+        failed = set(_functions_of(scope.error))
         left = [birth for birth in births if birth.dropped or (not kept and birth.is_left())]
+        # The failure of the test ended that loop, too.
+        left = [birth for birth in left if birth.site is None or (birth.site.path, birth.site.function) not in failed]
         return [birth.kind.finding(RULE, birth.site, birth.name) for birth in left]
 
     def _watch_begin(self) -> None:
@@ -129,6 +134,13 @@ class OpenGenerator:
             original(loop, generator)
 
         self._patches.set(base_events.BaseEventLoop, "_asyncgen_finalizer_hook", observed)
+
+
+def _functions_of(error: BaseException | None) -> Iterator[tuple[str, str]]:
+    """The functions that an error has left on its way out."""
+    for each in raised_in(error):
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            yield frame.f_code.co_filename, frame.f_code.co_qualname
 
 
 def _other_tasks(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:

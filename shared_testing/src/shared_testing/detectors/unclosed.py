@@ -192,9 +192,9 @@ class Unclosed:
         quietly = _without_warning(original)
 
         @functools.wraps(original)
-        def observed_del(dying: Any) -> None:
+        def observed_del(dying: Any, **kwargs: Any) -> None:
             if not self._is_ours(_guarded(thing_of, dying)):
-                original(dying)
+                original(dying, **kwargs)
                 return
             self._quiet += 1
             try:

@@ -123,7 +123,7 @@ class Births:
     def end(self) -> list[Birth]:
         """Close the scope: what of it was left. The rest is forgotten."""
         self._scope = None
-        if not self._known:
+        if not self._known and not self._here:
             return []
         left = dict.fromkeys(birth for birth in self._here if birth.is_left())
         told = {key: birth for key, birth in self._known.items() if birth in left or birth not in self._here}

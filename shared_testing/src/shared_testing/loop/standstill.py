@@ -52,8 +52,14 @@ def _other_threads() -> Iterator[FrameType | None]:
     frames = sys._current_frames()
     here = threading.get_ident()
     for thread in threading.enumerate():
-        if thread.ident != here and thread.is_alive():
+        if thread.ident != here and thread.is_alive() and not _serves_the_run(thread):
             yield frames.get(thread.ident or 0)
+
+
+def _serves_the_run(thread: threading.Thread) -> bool:
+    """A timeout's timer shows nothing but `threading` on its stack: what it would call tells whose it is."""
+    target = getattr(thread, "function", None) or getattr(thread, "_target", None)
+    return is_bystander(getattr(getattr(target, "__code__", None), "co_filename", "<none>"))
 
 
 def _may_wake(frame: FrameType | None) -> bool:
