@@ -123,6 +123,9 @@ class LeftBehind:
         while self._births.any_left() and self._patience.lasts():
             """A thread may have been told to stop."""
         left = [birth for birth in self._births.end() if not _is_lasting(birth, scope)]
+        for transport in self._kept:
+            if self._births.is_told(transport._proc) and transport._loop.is_closed():
+                _end_without_loop(transport)
         self._kept.clear()
         self._transports.clear()
         return [birth.kind.finding(RULE, birth.site, birth.name) for birth in left]
@@ -205,6 +208,19 @@ def _is_lasting(birth: Birth, scope: Scope) -> bool:
         return False
     pool = birth.thing()
     return any(getattr(loop, "_default_executor", None) is pool for loop in scope.loops) or is_kept_by_module(pool)
+
+
+def _end_without_loop(transport: Any) -> None:
+    """What close() does, which needs the loop: left open, the pipes would complain in some later test."""
+    transport._closed = True
+    for protocol in transport._pipes.values():
+        pipe = protocol.pipe
+        if pipe is not None and pipe._pipe is not None:
+            pipe._pipe.close()
+            pipe._pipe = None
+            pipe._closing = True
+    if transport._proc is not None:
+        transport._proc.kill()
 
 
 def _silent(*_: object, **__: object) -> None:

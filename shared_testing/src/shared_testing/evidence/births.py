@@ -104,7 +104,7 @@ class Births:
         if birth is None:
             return None
         birth.finalized = True
-        birth.dropped = birth.dropped or birth.kind.is_open(thing)
+        birth.dropped = birth.dropped or birth not in self._here or birth.kind.is_open(thing)
         return birth if birth.dropped else None
 
     def any_left(self) -> bool:
