@@ -51,9 +51,9 @@ class Caller:
         return self.timeout is None and self.retry is None
 
     def close(self) -> None:
-        """Let the threads end. Nothing runs in them any more, so this does not wait."""
+        """Let the threads end. Nothing runs in them any more; to join them would hold up the loop of a busy machine."""
         if self._executor is not None:
-            self._executor.shutdown()
+            self._executor.shutdown(wait=False)
             self._executor = None
 
     async def call(
