@@ -101,7 +101,11 @@ async def test_synchronous_functions_run_in_threads_on_request(numbered: Numbere
 
     result = await AsyncTaskQueue(threads=True).process_task("a", sync, 1, add=2)
     assert result.result == (3, "seen", False)
-    assert [thread.name for thread in threading.enumerate() if "task-queue" in thread.name] == []
+    for thread in threading.enumerate():
+        if "task-queue" in thread.name:
+            # It has been told to end, and may need a moment.
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
 
 
 async def test_async_functions_stay_on_the_loop_with_threads() -> None:
