@@ -208,6 +208,34 @@ def pytest_asyncio_loop_factories(config, item):
     assert TEXT in str(result.stdout)
 
 
+def test_virtual_time_stands_beside_a_users_own_loop_factory(pytester: pytest.Pytester) -> None:
+    """A test that asks for the virtual clock gets its loop; all others run on what the user has chosen."""
+    pytester.makeconftest(
+        """
+import asyncio
+
+class MyLoop(asyncio.SelectorEventLoop):
+    pass
+
+def pytest_asyncio_loop_factories(config, item):
+    return {"mine": MyLoop, "theirs": MyLoop}
+"""
+    )
+    code = """
+import asyncio
+
+async def test_virtual(virtual_clock):
+    await asyncio.sleep(3600)
+    assert virtual_clock.now == 3600
+
+async def test_mine():
+    assert type(asyncio.get_running_loop()).__name__ == "MyLoop"
+"""
+    result = run(pytester, code, "-v")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*::test_virtual PASSED*", "*::test_mine[[]mine[]] PASSED*"])
+
+
 def test_strict_mode_is_watched_too(pytester: pytest.Pytester) -> None:
     """A marked test is a test like any other."""
     marked = LEAK.replace("async def test", "import pytest\n@pytest.mark.asyncio\nasync def test")

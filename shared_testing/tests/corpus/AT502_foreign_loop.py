@@ -126,10 +126,15 @@ async def test_a_lock_of_the_tests_own_is_fine() -> None:
     await contend(asyncio.Lock())
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_connection() -> object:
+    return Connection()
+
+
 @pytest.mark.asyncio(loop_scope="module")
-async def test_on_the_fixtures_loop_is_fine(connection: Connection) -> None:
-    asyncio.get_running_loop().call_later(0.001, connection.answer.set_result, "yes")
-    assert await connection.ask() == "yes"
+async def test_on_the_fixtures_loop_is_fine(open_connection: Connection) -> None:
+    asyncio.get_running_loop().call_later(0.001, open_connection.answer.set_result, "yes")
+    assert await open_connection.ask() == "yes"
 
 
 @pytest.mark.asyncio(loop_scope="module")
