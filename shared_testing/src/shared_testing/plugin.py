@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +174,7 @@ def pytest_fixture_setup(
         # The fixtures of pytest-asyncio that hold a runner are named `_module_scoped_runner`.
         name_scope(loop, fixturedef.argname.strip("_").partition("_")[0])
         watcher.attach(loop)
-        request.addfinalizer(lambda: loop.run_until_complete(watcher.look(loop)))
+        request.addfinalizer(partial(watcher.look_before_close, loop))
     return result
 
 

@@ -10,18 +10,17 @@ import asyncio
 import gc
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from shared_testing.detectors.detector import Patient, Scope
+from shared_testing.detectors.detector import Detector, Scope
 from shared_testing.detectors.registry import make_detectors
 from shared_testing.findings.diagnosis import one_per_cause
 from shared_testing.loop.observer import LoopObserver
 from shared_testing.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable
 
-    from shared_testing.detectors.detector import Detector
     from shared_testing.findings import Finding
 
 # Turns of the loop before it is looked at: what was cancelled or closed a moment ago needs a few to end.
@@ -37,7 +36,10 @@ class Watcher:
         self.crashes: list[str] = []
         """What went wrong inside the detectors themselves, in words; it never fails anybody's test."""
         self._detectors = [each for each in make_detectors(settings) if _wanted(each, settings)]
-        self._patient = [each for each in self._detectors if isinstance(each, Patient)]
+        self._starting = _overriding(self._detectors, "start")
+        self._patient = _overriding(self._detectors, "is_ending")
+        self._closing = _overriding(self._detectors, "closing")
+        self._finishing = _overriding(self._detectors, "finish")
         self._found: list[Finding] = []
         self._disabled = settings.disabled
         self._collect_garbage = collect_garbage
@@ -52,8 +54,7 @@ class Watcher:
 
     def begin(self, scope: Scope) -> None:
         self.scope, self._found = scope, []
-        for detector in self._detectors:
-            self._guarded(detector, partial(detector.start, scope))
+        self._ask(self._starting, id, scope)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a loop that runs in the present scope."""
@@ -67,8 +68,15 @@ class Watcher:
             self.scope.error = error
             self._tell(self.observer.on_failure, error)
 
+    def look_before_close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask about a loop that does not run any more, and is about to be closed."""
+        if _has_come_to_rest(loop) and not self._is_ending(loop):
+            self._look(loop)
+        else:
+            loop.run_until_complete(self.look(loop))
+
     async def look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Ask about a loop that is about to be closed; runs in it."""
+        """The same from inside."""
         for _ in range(_LAST_TURNS):
             await asyncio.sleep(0)
             # asyncio shows its ready queue to nobody; a loop that hides it gets all the turns.
@@ -76,14 +84,15 @@ class Watcher:
                 break
         while self._is_ending(loop):  # noqa: ASYNC110 - for turns, not for an event
             await asyncio.sleep(0)
-        if (scope := self.scope) is not None:
-            for detector in self._detectors:
-                self._collect(detector, partial(detector.closing, scope, loop))
+        self._look(loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.scope is not None:
+            self._ask(self._closing, self._found.extend, self.scope, loop)
 
     def _is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
         ending: list[bool] = []
-        for detector in self._patient:
-            self._guarded(detector, partial(lambda each: ending.append(each.is_ending(loop)), detector))
+        self._ask(self._patient, ending.append, loop)
         return any(ending)
 
     def end(self) -> list[Finding]:
@@ -94,8 +103,7 @@ class Watcher:
         self._tell(self.observer.before_collection)
         # Not only the young: a session that was opened in a fixture has lived through a collection or two.
         self._collect_garbage()
-        for detector in self._detectors:
-            self._collect(detector, partial(detector.finish, scope))
+        self._ask(self._finishing, found.extend, scope)
         self.scope = None
         # A loop that outlives its scope is looked at twice.
         return one_per_cause(finding for finding in found if finding.rule.code not in self._disabled)
@@ -108,19 +116,45 @@ class Watcher:
                 name = type(getattr(listener, "__self__", listener)).__name__
                 self.crashes.append(f"{name} crashed: {type(error).__name__}: {error}")
 
-    def _collect(self, detector: Detector, ask: Callable[[], Iterable[Finding]]) -> None:
-        self._guarded(detector, lambda: self._found.extend(ask()))
+    def _ask(self, asked: list[tuple[Detector, Any]], take: Callable[[Any], object], *about: object) -> None:
+        """Hand the answer of each to `take`; of those that do not crash."""
+        for detector, answer in asked:
+            try:
+                take(answer(*about))
+            except Exception as error:  # noqa: BLE001 - as in _guarded
+                self._crashed(detector, error)
 
     def _guarded(self, detector: Detector, act: Callable[[], object]) -> None:
         try:
             act()
         except Exception as error:  # noqa: BLE001 - a detector that crashes must not take anybody's test with it
-            codes = ", ".join(rule.code for rule in detector.rules)
-            self.crashes.append(f"the detector of {codes} crashed: {type(error).__name__}: {error}")
+            self._crashed(detector, error)
+
+    def _crashed(self, detector: Detector, error: Exception) -> None:
+        codes = ", ".join(rule.code for rule in detector.rules)
+        self.crashes.append(f"the detector of {codes} crashed: {type(error).__name__}: {error}")
 
 
 def _wanted(detector: Detector, settings: Settings) -> bool:
     return any(rule.code not in settings.disabled for rule in detector.rules)
+
+
+def _overriding(detectors: list[Detector], method: str) -> list[tuple[Detector, Any]]:
+    changed = [each for each in detectors if getattr(type(each), method) is not getattr(Detector, method)]
+    return [(each, getattr(each, method)) for each in changed]
+
+
+def _has_come_to_rest(loop: Any) -> bool:
+    """Whether some more turns would change nothing: nothing is ready, set, or open but the loop's own pipe.
+
+    To run a loop for that is what a test of one line would notice. False also for a loop that does not show it.
+    """
+    return (
+        not getattr(loop, "_ready", True)
+        and not getattr(loop, "_scheduled", True)
+        and isinstance(loop, asyncio.SelectorEventLoop)
+        and len(loop._selector.get_map()) <= 1  # type: ignore[attr-defined]
+    )
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.async_alternatives import async_alternative
 from shared_testing.evidence.call_sites import CallSite, call_site
 from shared_testing.evidence.thread_state import all_wait_for_locks
@@ -13,7 +14,6 @@ from shared_testing.evidence.waiting_calls import WaitingCalls
 from shared_testing.findings import Finding, Rule
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
     from types import FrameType
 
@@ -79,7 +79,7 @@ class LoopBlockedForEver(BaseException):
     """Ends a call on the loop's thread that nothing else could have ended. Not an Exception, which code may catch."""
 
 
-class BlockingCall:
+class BlockingCall(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self, monitor: StepMonitor, block_seconds: float) -> None:
@@ -111,9 +111,6 @@ class BlockingCall:
         self._scope, self._condemned = scope, None
         self._found.clear()
         self._monitor.look_at_this_thread(scope.test)
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         self._scope = None

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.deadlock import RULE
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.findings import Finding, Rule
 from shared_testing.loop import ending
@@ -35,7 +36,7 @@ _ENDLESS_TURNS = 1_500_000
 _MOST_STATES = 100
 
 
-class BusyLoop:
+class BusyLoop(Detector):
     """Sees tasks that poll for what nobody is left to change, and ends the test that waits for them."""
 
     rules: tuple[Rule, ...] = (RULE,)
@@ -63,9 +64,6 @@ class BusyLoop:
         self._scope = scope
         self._found.clear()
         self._forget()
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         found, self._found, self._scope = self._found, [], None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import holders
 from shared_testing.findings import Finding, Rule
@@ -50,7 +51,7 @@ await gather(move(a, b), move(a, b))
 _WHY = "AT402: nothing could wake this any more"
 
 
-class Deadlock:
+class Deadlock(Detector):
     """Proves at a standstill that nothing can wake the loop, says why, and cancels the main task."""
 
     rules: tuple[Rule, ...] = (RULE,)
@@ -94,9 +95,6 @@ class Deadlock:
         except Exception as error:  # noqa: BLE001 - what is proved must be told, even if it cannot be explained
             finding = Finding(RULE, f"nothing can wake the event loop ({error!r} while looking for the cause)", None)
         self._found.append(finding)
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         found, self._found, self._scope = self._found, [], None

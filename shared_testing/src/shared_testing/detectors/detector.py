@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,10 +28,13 @@ class Scope:
     """How many fixtures of a wider scope than the test's are being set up just now: what they make lives on."""
 
 
-class Detector(Protocol):
-    """Sees one pitfall. Written for one process: it is installed once, and meets one scope after the other."""
+class Detector:
+    """Sees one pitfall. Written for one process: it is installed once, and meets one scope after the other.
 
-    rules: tuple[Rule, ...]
+    What a detector does not override is not called: two calls per detector and test are what a test run notices.
+    """
+
+    rules: tuple[Rule, ...] = ()
 
     def install(self, observer: LoopObserver) -> None:
         """Begin to watch: patch what must be patched, subscribe to loop events."""
@@ -42,19 +45,14 @@ class Detector(Protocol):
     def start(self, scope: Scope) -> None:
         """A scope begins: what is seen from now on belongs to it."""
 
+    def is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Ask for some more turns of a loop before `closing`: what was told to end needs it. False after a while."""
+        return False
+
     def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
         """A loop of the scope is about to be closed; its fixtures are torn down, its leftovers still there."""
-        ...
+        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         """The scope has ended, its loop is closed (unless it outlives the test) and garbage was collected."""
-        ...
-
-
-@runtime_checkable
-class Patient(Protocol):
-    """A detector that may ask for some more turns of a loop, before it is asked about it."""
-
-    def is_ending(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether something may have been told to end, and needs the loop for it. False after a short while."""
-        ...
+        return ()

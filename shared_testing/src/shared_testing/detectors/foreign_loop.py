@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.errors import innermost_frame, innermost_user_step, raised_in, site_of_step, steps
 from shared_testing.evidence.loop_lives import LoopLives, closed_at, made_at, unbind
@@ -57,7 +58,7 @@ _CLOSED = re.compile("^Event loop is closed$")
 _NONE = re.compile("^no running event loop$|^There is no current event loop")
 
 
-class ForeignLoop:
+class ForeignLoop(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:
@@ -79,9 +80,6 @@ class ForeignLoop:
     def start(self, scope: Scope) -> None:
         self._scope, self._explained = scope, None
         self._lives.bound.clear()
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         found = [self._explained] if self._explained is not None else []

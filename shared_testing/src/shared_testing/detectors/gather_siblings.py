@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule
@@ -65,7 +66,7 @@ class _Group:
     handled: bool = False
 
 
-class GatherSiblings:
+class GatherSiblings(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:

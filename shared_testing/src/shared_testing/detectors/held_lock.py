@@ -5,37 +5,30 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.leaked_task import RULE
 from shared_testing.evidence.holders import held_locks, holders_of
 from shared_testing.findings import Finding
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.evidence.holders import Deed
     from shared_testing.findings import Rule
-    from shared_testing.loop.observer import LoopObserver
 
 
-class HeldLock:
+class HeldLock(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:
         self._before: list[Deed] = []
-
-    def install(self, observer: LoopObserver) -> None:
-        """Who holds a lock is remembered by AT402's detector, which needs to know it too."""
 
     def uninstall(self) -> None:
         self._before.clear()
 
     def start(self, scope: Scope) -> None:
         self._before = [deed for lock in held_locks() for deed in holders_of(lock)]
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         if scope.error is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in, steps
 from shared_testing.evidence.global_state import Change, GlobalState
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable, Mapping
     from types import CodeType
 
@@ -51,7 +51,7 @@ def empty_cache():
 # evidence.writers reads source: it is imported by those who need it, once something was found.
 
 
-class LeakedState:
+class LeakedState(Detector):
     """Compares the user's globals after each test; speaks when a test fails that reads what another changed."""
 
     rules: tuple[Rule, ...] = (RULE,)
@@ -72,9 +72,6 @@ class LeakedState:
         self._scope = scope
         self._found.clear()
         self._state.begin()
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         found, self._found = self._found, []

@@ -6,6 +6,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.findings import Finding, Rule, user_site
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Queue:
 _DESTROYED = "Task was destroyed but it is pending!"
 
 
-class LeakedTask:
+class LeakedTask(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ import weakref
 from asyncio import base_events
 from typing import TYPE_CHECKING
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.leaked_task import RULE
 from shared_testing.evidence.births import direct_maker
 from shared_testing.findings import Finding
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _THROUGH = frozenset({base_events.__file__})
 
 
-class LeakedTimer:
+class LeakedTimer(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import offspring
 from shared_testing.evidence.births import Births, maker
@@ -64,7 +65,7 @@ _FUTURES = f"{_LIBRARY}/concurrent/futures/"
 _OWNERS = (_FUTURES, f"{_LIBRARY}/asyncio/", f"{_LIBRARY}/multiprocessing/", f"{_LIBRARY}/subprocess.py")
 
 
-class LeftBehind:
+class LeftBehind(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:

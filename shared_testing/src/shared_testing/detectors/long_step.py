@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.findings import Finding, Rule
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
 
     from shared_testing.detectors.detector import Scope
@@ -44,7 +44,7 @@ async def store(image):
 _TRACED_FACTOR = 3
 
 
-class LongStep:
+class LongStep(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self, monitor: StepMonitor, step_seconds: float) -> None:
@@ -61,9 +61,6 @@ class LongStep:
     def start(self, scope: Scope) -> None:
         self._limit = self._step_seconds * (_TRACED_FACTOR if sys.gettrace() is not None else 1)
         self._monitor.look_at_this_thread(scope.test)
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         found: dict[tuple[str, int], Finding] = {}

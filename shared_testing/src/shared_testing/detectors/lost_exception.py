@@ -8,6 +8,7 @@ import weakref
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule, user_site
 from shared_testing.findings.site import is_users, last_user_site, site_of_frame
@@ -65,7 +66,7 @@ class _Born(NamedTuple):
     """A fixture of a wider scope made it, and may look at it in its teardown."""
 
 
-class LostException:
+class LostException(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:
@@ -107,9 +108,6 @@ class LostException:
             return False
         self._lost.append((error, finding))
         return True
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         for born in list(self._born.values()):

@@ -6,6 +6,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import innermost_frame, innermost_user_step, raised_in, site_of_step
 from shared_testing.evidence.names import value_of
 from shared_testing.findings import Finding, Rule
@@ -13,7 +14,6 @@ from shared_testing.findings.site import is_users, last_user_site, site_of_code
 from shared_testing.findings.written import awaited_at
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
 
     from shared_testing.detectors.detector import Scope
@@ -54,7 +54,7 @@ _WAIT_TAKES_TASKS = re.compile("Passing coroutines is forbidden")
 _ARGUMENTS = ("coro_or_future", "coro", "main", "fut")
 
 
-class MissingAwait:
+class MissingAwait(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self, unawaited: UnawaitedCoroutines) -> None:
@@ -70,9 +70,6 @@ class MissingAwait:
     def start(self, scope: Scope) -> None:
         # Outside pytest nothing has been collected and frozen before the scope began.
         self._unawaited.start(look_back=scope.test is None)
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         self._unawaited.finish()

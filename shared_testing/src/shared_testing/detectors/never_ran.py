@@ -5,17 +5,16 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import steps
 from shared_testing.findings import Finding, Rule, site_of_code
 from shared_testing.findings.site import Site
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.evidence.unawaited import Unawaited, UnawaitedCoroutines
-    from shared_testing.loop.observer import LoopObserver
 
 RULE = Rule(
     code="AT103",
@@ -51,23 +50,11 @@ _AUTO = 'or set asyncio_mode = "auto" in the ini file'
 _TWINS = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown"}
 
 
-class NeverRan:
+class NeverRan(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self, unawaited: UnawaitedCoroutines) -> None:
         self._unawaited = unawaited
-
-    def install(self, observer: LoopObserver) -> None:
-        """Nothing to watch: it is all in the test's error, and in the coroutines that were dropped."""
-
-    def uninstall(self) -> None:
-        """Nothing to undo."""
-
-    def start(self, scope: Scope) -> None:
-        """Nothing to begin."""
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         if scope.test is None:

@@ -11,6 +11,7 @@ import traceback
 from asyncio import base_events
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.births import Births, Kind, direct_maker
 from shared_testing.evidence.cleanup import has_cleanup
@@ -62,7 +63,7 @@ _AWAITS = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABL
 _THROUGH = frozenset({contextlib.__file__})
 
 
-class OpenGenerator:
+class OpenGenerator(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:

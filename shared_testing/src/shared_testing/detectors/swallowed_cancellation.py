@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors import deadlock
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.cancellations import Cancellations, Request
 from shared_testing.findings import Finding, Rule, user_site
@@ -58,7 +59,7 @@ async def lookup():
 _PATIENCE = 1.0
 
 
-class SwallowedCancellation:
+class SwallowedCancellation(Detector):
     """Sees timeouts that expired in vain, and tasks that run on; ends the test that waits for one."""
 
     rules: tuple[Rule, ...] = (RULE,)
@@ -86,9 +87,6 @@ class SwallowedCancellation:
         self._scope = scope
         self._found.clear()
         self._cancellations.requests.clear()
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         for request in self._cancellations.requests:

@@ -11,6 +11,7 @@ import warnings
 from asyncio import base_events, selector_events, sslproto, streams, unix_events
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import closable
 from shared_testing.evidence.births import Births, direct_maker, maker
@@ -18,7 +19,6 @@ from shared_testing.findings import Rule, site_of_code
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable
     from types import FrameType
 
@@ -56,7 +56,7 @@ _TEST_UTILS = "/aiohttp/test_utils.py"
 _SOCKET_FILES = frozenset({socket.__file__, ssl.__file__})
 
 
-class Unclosed:
+class Unclosed(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:
@@ -96,9 +96,6 @@ class Unclosed:
         # Not imported for its own sake: it costs more than pytest.
         if not self._aiohttp_is_watched and "aiohttp.client" in sys.modules:
             self._watch_aiohttp(sys.modules["aiohttp.client"], sys.modules["aiohttp.connector"])
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         left = _causes(self._births.end())

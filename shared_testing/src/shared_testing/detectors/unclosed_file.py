@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.births import Births, Kind, direct_maker, maker
 from shared_testing.evidence.descriptors import Descriptors
@@ -22,7 +23,6 @@ from shared_testing.evidence.file_ends import raw_file, shown_name, watch_end
 from shared_testing.findings import Finding, Rule
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable
     from types import FrameType
 
@@ -66,7 +66,7 @@ _OPENERS = frozenset(
 )
 
 
-class UnclosedFile:
+class UnclosedFile(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:
@@ -90,9 +90,6 @@ class UnclosedFile:
     def start(self, scope: Scope) -> None:
         self._births.start(scope)
         self._descriptors.clear()
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         found = [birth.kind.finding(RULE, birth.site, birth.name) for birth in self._births.end()]

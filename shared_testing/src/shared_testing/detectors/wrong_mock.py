@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import innermost_user_step, raised_in, site_of_step, steps
 from shared_testing.evidence.names import value_of
 from shared_testing.findings import Finding, Rule
@@ -13,7 +14,6 @@ from shared_testing.findings.site import is_users, site_of_code
 from shared_testing.findings.written import awaited_at, statement_at
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
     from types import TracebackType
 
@@ -55,7 +55,7 @@ _ITERATED = re.compile(r"'async for' requires an object with __aiter__ method, g
 _COROUTINE = re.compile(r"\bcoroutine\b")
 
 
-class WrongMock:
+class WrongMock(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self, mocks: MockCalls, unawaited: UnawaitedCoroutines) -> None:
@@ -79,9 +79,6 @@ class WrongMock:
             match, step = _AWAITED.search(str(each)), innermost_user_step(each)
             if isinstance(each, TypeError) and match and step is not None and self._stub is None:
                 self._stub = _plain_function(step, site_of_step(step), match["kind"] or match["kind2"] or "")
-
-    def closing(self, scope: Scope, loop: asyncio.AbstractEventLoop) -> Iterable[Finding]:
-        return ()
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         self._unawaited.finish()

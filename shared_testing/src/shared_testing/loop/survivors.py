@@ -7,9 +7,10 @@ one test leaves behind. ``gc.freeze`` takes what has survived out of the walk.
 from __future__ import annotations
 
 import gc
+from time import perf_counter
 
-# What died after it was frozen is found when all is thawed: not each time, for that is the long walk.
-_THAW_AFTER = 250
+# What died after it was frozen is found when all is thawed. That is the long walk: it may take this part of the time.
+_SHARE = 0.02
 
 
 def referrers(*things: object) -> list[object]:
@@ -27,14 +28,16 @@ class Survivors:
     """Freezes what lives on after each test, and thaws it now and then."""
 
     def __init__(self) -> None:
-        self._tests = 0
+        self._next_thaw = 0.0
 
     def freeze_all(self) -> None:
         """Collect whatever is garbage, and leave the rest out of the next collections."""
-        self._tests = 0
+        begun = perf_counter()
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+        ended = perf_counter()
+        self._next_thaw = ended + (ended - begun) / _SHARE
 
     def collect(self) -> None:
         """Collect what has become garbage since the last freeze."""
@@ -44,8 +47,7 @@ class Survivors:
 
     def after_test(self) -> None:
         """To be called when garbage was just collected."""
-        self._tests += 1
-        if self._tests >= _THAW_AFTER:
+        if perf_counter() >= self._next_thaw:
             self.freeze_all()
         else:
             gc.freeze()
