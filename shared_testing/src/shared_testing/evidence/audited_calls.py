@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import sys
 from asyncio import _get_running_loop
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.findings.site import is_users
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """One call that waited, or is about to."""
 
     frame: FrameType

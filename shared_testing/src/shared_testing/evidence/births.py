@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.findings.finding import Finding
 from shared_testing.findings.site import is_users, site_of_frame, user_frame
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from shared_testing.findings import Rule, Site
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What sort of thing it is, in the words of its finding, and how to see whether it has been ended."""
 
     symptom: str

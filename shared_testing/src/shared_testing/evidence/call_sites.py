@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dis
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared_testing.findings.site import is_users, site_of_frame
 
@@ -43,8 +42,7 @@ _GET_ITER, _CACHE = dis.opmap["GET_ITER"], dis.opmap["CACHE"]
 _HARMLESS = frozenset({"Thread.start", "BaseProcess.start", "Popen._launch"})
 
 
-@dataclass(frozen=True, slots=True)
-class CallSite:
+class CallSite(NamedTuple):
     """Where the user called something that waits, or computes."""
 
     api: str

@@ -7,8 +7,7 @@ import functools
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.births import direct_maker
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 _THROUGH = frozenset({tempfile.__file__, os.__file__, "<frozen os>"})
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(NamedTuple):
     number: int
     call: str
     """Who returned it: ``os.open()``."""

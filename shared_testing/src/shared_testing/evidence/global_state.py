@@ -9,8 +9,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.findings.site import is_users
 
@@ -24,8 +23,7 @@ _MOST_SHOWN = 4
 _WIDEST = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One test changed one global."""
 
     module: str

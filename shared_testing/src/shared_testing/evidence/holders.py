@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet, ref
 
 from shared_testing.findings.site import Site, user_frame
@@ -29,8 +28,7 @@ _TAKEN = "_shared_testing_taken"
 _held: WeakSet[asyncio.Lock] = WeakSet()
 
 
-@dataclass(frozen=True, slots=True)
-class Deed:
+class Deed(NamedTuple):
     """Who did something to an object, and on which line."""
 
     weak: ref[asyncio.Task[Any]]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.patches import Patches
 from shared_testing.findings.site import site_of_frame, user_frame, user_site
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 _REMEMBERED = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class MockCall:
+class MockCall(NamedTuple):
     """A mock was called from a line of the user's."""
 
     kind: str

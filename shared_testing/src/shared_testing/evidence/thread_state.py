@@ -11,9 +11,8 @@ import platform
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared_testing.findings.site import is_users
 from shared_testing.loop.standstill import is_bystander
@@ -28,8 +27,7 @@ _FUTEX_PRIVATE = 0x80
 _OWN_THREADS = Path("/proc/self/task")
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(NamedTuple):
     """Seconds, at one moment."""
 
     wall: float
@@ -65,8 +63,7 @@ class ThreadState:
         return Doing(_read(self._syscall).split() if self._syscall is not None else [])
 
 
-@dataclass(frozen=True, slots=True)
-class Doing:
+class Doing(NamedTuple):
     """The system call that a thread is in, as Linux shows it."""
 
     words: list[str]

@@ -11,9 +11,8 @@ import inspect
 import sys
 import warnings
 import weakref
-from dataclasses import dataclass
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.mocks import dotted_name
@@ -33,8 +32,7 @@ _RUNNING = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Unawaited:
+class Unawaited(NamedTuple):
     """A coroutine whose body never began."""
 
     name: str

@@ -10,7 +10,7 @@ import asyncio
 import linecache
 import re
 import site
-import sysconfig
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,13 +24,11 @@ _LIBRARIES = tuple(
     dict.fromkeys(
         str(Path(str(path)).resolve())
         for path in (
-            sysconfig.get_path("scripts"),
-            sysconfig.get_path("purelib"),
-            sysconfig.get_path("platlib"),
+            # What sysconfig would say; that module takes longer to load than all that is asked of it.
+            Path(sys.prefix, "bin"),
             *site.getsitepackages(),
             site.getusersitepackages(),
-            sysconfig.get_path("stdlib"),
-            sysconfig.get_path("platstdlib"),
+            Path(asyncio.__file__).parent.parent,
             Path(__file__).parent.parent,
         )
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.findings.syntax import decorator_site
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 _SCOPE = "_shared_testing_scope"
 
 
-@dataclass(frozen=True, slots=True)
-class Fixture:
+class Fixture(NamedTuple):
     """A fixture of the running test."""
 
     name: str
