@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared_testing.builders.tasks import ScriptedTask, TaskBuilders
-from shared_testing.loop.idle import settle
-from shared_testing.loop.virtual_clock import VirtualClock, VirtualClockLoop
-from shared_testing.watch import watch
+from shared_testing.unrewritten import without_rewriting
+
+with without_rewriting():
+    from shared_testing.builders.tasks import ScriptedTask, TaskBuilders
+    from shared_testing.loop.idle import settle
+    from shared_testing.loop.virtual_clock import VirtualClock, VirtualClockLoop
+    from shared_testing.watch import watch
 
 if TYPE_CHECKING:
     from shared_testing.builders.responses import aioresponses
