@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
@@ -12,6 +13,7 @@ from shared_testing.findings.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import CodeType
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.evidence.unawaited import Unawaited, UnawaitedCoroutines
@@ -43,6 +45,9 @@ async def test_fetch(client): ...
 )
 
 _NO_PLUGIN = "async def functions are not natively supported"
+# pytest-asyncio expects a generator to fail, and does not run it; with --runxfail it runs it all the same.
+_GENERATOR = "[NOTRUN] Tests based on asynchronous generators"
+_NO_COROUTINE = "a coroutine was expected"
 _NO_FIXTURE_PLUGIN = "requested an async fixture"
 _OTHERS = ("anyio", "trio")
 _AUTO = 'or set asyncio_mode = "auto" in the ini file'
@@ -66,34 +71,39 @@ class NeverRan(Detector):
         found = [_dropped(each) for each in dropped]
         if (never := _of_test(scope.test, scope.error) or _of_fixture(scope.test, scope.error)) is not None:
             found.append(never)
-            # The same coroutine, handed out by a decorator of the user's.
-            code = getattr(_function(scope.test), "__code__", None)
-            self._unawaited.take(lambda each: each.code is code)
+            self._unawaited.take(partial(_is_handed_out, getattr(_function(scope.test), "__code__", None)))
         return found
 
 
 def _of_test(item: Any, error: BaseException | None) -> Finding | None:
-    function = _function(item)
-    if function is None or any(item.get_closest_marker(name) for name in _OTHERS):
+    function, said = _function(item), str(error)
+    if function is None or _is_anothers(item) or not said.startswith((_NO_PLUGIN, _GENERATOR, _NO_COROUTINE)):
         return None
-    name, site = item.name, site_of_code(function.__code__)
-    if inspect.isasyncgenfunction(function):
+    called = getattr(item.obj, "__func__", item.obj)
+    mark = f"put @pytest.mark.asyncio above it; {_AUTO}"
+    if inspect.isasyncgenfunction(called):
         cause = "it has a yield, which makes it an async generator, and no plugin runs those as tests"
-        return _instead(f"async test {name!r} never ran", site, cause, "take the yield out, or move it to a fixture")
-    if error is None or not str(error).startswith(_NO_PLUGIN):
+        fix = "take the yield out, or move it to a fixture"
+    elif not said.startswith(_NO_PLUGIN):
         return None
-    if item.get_closest_marker("asyncio") is not None or _mode(item) == "auto":
+    elif not inspect.iscoroutinefunction(function):
+        cause = "it is a plain function that returns a coroutine, which nobody awaits"
+        fix = "make it 'async def', and await the coroutine in it"
+    elif not inspect.iscoroutinefunction(called):
         cause = "a decorator made it a plain function that returns a coroutine, so pytest-asyncio does not know it"
         fix = "make the decorator's wrapper 'async def', and await the test in it"
+    elif item.get_closest_marker("asyncio") is not None:
+        cause, fix = "it was marked by a hook, after pytest-asyncio had looked for its marks", mark
+    elif _mode(item) == "strict":
+        cause, fix = "asyncio_mode is strict, and the test is not marked with @pytest.mark.asyncio", mark
     else:
-        cause = "asyncio_mode is strict, and the test is not marked with @pytest.mark.asyncio"
-        fix = f"put @pytest.mark.asyncio above it; {_AUTO}"
-    return _instead(f"async test {name!r} never ran", site, cause, fix)
+        return None
+    return _instead(f"async test {item.name!r} never ran", site_of_code(function.__code__), cause, fix)
 
 
 def _of_fixture(item: Any, error: BaseException | None) -> Finding | None:
     definition = _async_fixture(error)
-    if definition is None or any(item.get_closest_marker(name) for name in _OTHERS):
+    if definition is None or _is_anothers(item) or _mode(item) != "strict":
         return None
     code = definition.func.__code__
     name, defined = definition.argname, site_of_code(code)
@@ -129,7 +139,23 @@ def _async_fixture(error: BaseException | None) -> Any:
         return None
     function = getattr(definitions[-1], "func", None) if definitions else None
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    return definitions[-1] if is_async and hasattr(function, "__code__") else None
+    # One that pytest-asyncio knows has failed by something else, such as a scope that is wider than its loop's.
+    is_known = getattr(getattr(function, "__func__", function), "_force_asyncio_fixture", False)
+    return definitions[-1] if is_async and not is_known and hasattr(function, "__code__") else None
+
+
+def _is_anothers(item: Any) -> bool:
+    """Whether anyio or trio runs it; anyio's auto mode marks nothing, but asks for its fixture."""
+    marked = any(item.get_closest_marker(name) for name in _OTHERS)
+    return marked or "anyio_backend" in getattr(item, "fixturenames", ())
+
+
+def _is_handed_out(code: CodeType | None, unawaited: Unawaited) -> bool:
+    """Whether it is the coroutine of the test itself, or the one that the test returned."""
+    site = unawaited.site
+    if code is None or unawaited.code is code or site is None:
+        return unawaited.code is code
+    return (site.path, site.function) == (code.co_filename, code.co_qualname) and site.source.startswith("return ")
 
 
 def _is_frameworks(unawaited: Unawaited) -> bool:
