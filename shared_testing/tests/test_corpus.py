@@ -24,7 +24,7 @@ Lines = set[tuple[str, int]]
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lines]:
     """What was found in each file, as (code, line)."""
     report = tmp_path_factory.mktemp("corpus") / "findings.jsonl"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-c", "/dev/null"]
     command += ["--rootdir", str(CORPUS), "--import-mode=importlib", "-o", "asyncio_mode=auto"]
     command += ["-o", "asyncio_default_fixture_loop_scope=function", f"--findings-json={report}"]
     done = subprocess.run([*command, *map(str, FILES)], capture_output=True, text=True, check=False, timeout=300)

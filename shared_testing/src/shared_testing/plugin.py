@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from _pytest.runner import runtestprotocol
 from shared_testing.detectors.detector import Scope
 from shared_testing.detectors.registry import RULES
 from shared_testing.findings.diagnosis import Allowance, diagnose
+from shared_testing.findings.github_notes import notes_of, repository_of
 from shared_testing.findings.json_lines import REPORT_KEY, JsonLines, as_json
 from shared_testing.findings.site import Site
 from shared_testing.loop.scopes import name_scope
@@ -32,6 +34,8 @@ pytest_plugins = ["shared_testing.fixtures"]
 _SETTINGS = pytest.StashKey[Settings]()
 _WATCHER = pytest.StashKey[Watcher]()
 _SURVIVORS = pytest.StashKey[Survivors]()
+_WORKERS_NOTES = pytest.StashKey[list[str]]()
+_NOTES = "shared_testing_notes"
 _SECTION = "async findings"
 
 
@@ -56,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings = _read_settings(config)
     config.stash[_SETTINGS] = settings
+    config.stash[_WORKERS_NOTES] = []
     if settings.findings != "off":
         config.stash[_SURVIVORS] = survivors = Survivors()
         watcher = Watcher(settings, survivors.collect)
@@ -65,7 +70,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(watcher.uninstall)
     # Under xdist the reports reach the controller, which is the one that writes.
     if (path := config.getoption("--findings-json")) and not hasattr(config, "workerinput"):
-        writer = JsonLines(Path(path))
+        try:
+            writer = JsonLines(Path(path))
+        except OSError as error:
+            raise pytest.UsageError(f"--findings-json={path}: cannot write there ({error})") from None
         config.pluginmanager.register(writer)
         config.add_cleanup(writer.close)
 
@@ -183,23 +191,32 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Others look through the garbage collector at the end; what is frozen they would not see."""
     if _SURVIVORS in session.config.stash:
         session.config.stash[_SURVIVORS].thaw()
+    if hasattr(session.config, "workeroutput") and _WATCHER in session.config.stash:
+        session.config.workeroutput[_NOTES] = session.config.stash[_WATCHER].notes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """One of xdist's workers has ended; one that was killed has nothing to say."""
+    node.config.stash[_WORKERS_NOTES] += getattr(node, "workeroutput", {}).get(_NOTES, [])
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """In warn mode findings are told here; and whatever went wrong in a detector always is."""
-    told = []
-    if config.stash[_SETTINGS].findings == "warn":
-        told = [text for reports in terminalreporter.stats.values() for each in reports for text in _warnings(each)]
-    crashes = config.stash[_WATCHER].crashes if _WATCHER in config.stash else []
-    if told:
+    warn = config.stash[_SETTINGS].findings == "warn"
+    reports = [each for several in terminalreporter.stats.values() for each in several if hasattr(each, REPORT_KEY)]
+    if warn and reports:
         terminalreporter.section(_SECTION)
-        terminalreporter.write_line("\n\n".join(told))
-    for crash in dict.fromkeys(crashes):
-        terminalreporter.write_line(f"shared_testing: {crash}; no test was failed by it, please report it")
-
-
-def _warnings(report: Any) -> list[str]:
-    return [f"{report.nodeid}\n{finding['text']}" for finding in getattr(report, REPORT_KEY, ())]
+        texts = [f"{each.nodeid}\n{finding['text']}" for each in reports for finding in each.__dict__[REPORT_KEY]]
+        terminalreporter.write_line("\n\n".join(texts))
+    notes = config.stash[_WATCHER].notes() if _WATCHER in config.stash else []
+    for note in dict.fromkeys([*notes, *config.stash[_WORKERS_NOTES]]):
+        terminalreporter.write_line(f"shared_testing: {note}")
+    # Here nothing is captured any more, and under xdist there is one who prints.
+    if (repository := repository_of(os.environ)) is not None:
+        told = [(str(config.rootpath / each.location[0]), each.__dict__[REPORT_KEY]) for each in reports]
+        for note in notes_of(told, "warning" if warn else "error", repository):
+            terminalreporter.write_line(note)
 
 
 def _read_settings(config: pytest.Config) -> Settings:

@@ -33,8 +33,9 @@ class Watcher:
     def __init__(self, settings: Settings, collect_garbage: Callable[[], object] = gc.collect) -> None:
         self.observer = LoopObserver()
         self.scope: Scope | None = None
-        self.crashes: list[str] = []
-        """What went wrong inside the detectors themselves, in words; it never fails anybody's test."""
+        self.observer.on_crash = self._listener_crashed
+        self._crashes: list[str] = []
+        self._other_loops: set[str] = set()
         self._detectors = [each for each in make_detectors(settings) if _wanted(each, settings)]
         self._starting = _overriding(self._detectors, "start")
         self._patient = _overriding(self._detectors, "is_ending")
@@ -59,6 +60,8 @@ class Watcher:
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a loop that runs in the present scope."""
         self.observer.attach(loop)
+        if not isinstance(loop, asyncio.BaseEventLoop):
+            self._other_loops.add(f"{type(loop).__module__}.{type(loop).__qualname__}")
         if self.scope is not None and loop not in self.scope.loops:
             self.scope.loops.append(loop)
 
@@ -108,13 +111,36 @@ class Watcher:
         # A loop that outlives its scope is looked at twice.
         return one_per_cause(finding for finding in found if finding.rule.code not in self._disabled)
 
+    def notes(self) -> list[str]:
+        """What a reader must know of our own sight, each once: what has crashed, and what could not be seen."""
+        blind = [sentence for loop in sorted(self._other_loops) if (sentence := self._unseen_on(loop))]
+        crashes = [f"{crash}; no test was failed by it, please report it" for crash in dict.fromkeys(self._crashes)]
+        return crashes + blind
+
+    def _unseen_on(self, loop: str) -> str:
+        rules = {rule.code: rule for each in self._detectors for rule in each.rules}
+        wanted = [rules[code] for code in sorted(rules.keys() - self._disabled)]
+        told = [
+            f"{', '.join(codes)} see{'s' * (len(codes) == 1)} {sight}"
+            for sight, codes in (
+                ("nothing", [rule.code for rule in wanted if rule.other_loops == "nothing"]),
+                ("only a part", [rule.code for rule in wanted if rule.other_loops == "part"]),
+            )
+            if codes
+        ]
+        return f"tests ran on {loop}, where {'; '.join(told)} (pytest --explain CODE says which)" if told else ""
+
     def _tell(self, listeners: list[Callable[..., object]], *told: object) -> None:
         for listener in listeners:
             try:
                 listener(*told)
             except Exception as error:  # noqa: BLE001 - as in _guarded
-                name = type(getattr(listener, "__self__", listener)).__name__
-                self.crashes.append(f"{name} crashed: {type(error).__name__}: {error}")
+                self._listener_crashed(listener, error)
+
+    def _listener_crashed(self, listener: Callable[..., object], error: Exception) -> None:
+        # A function that watches on somebody's behalf is named by itself.
+        name = type(listener.__self__).__name__ if hasattr(listener, "__self__") else _name_of(listener)
+        self._crashes.append(f"{name} crashed: {type(error).__name__}: {error}")
 
     def _ask(self, asked: list[tuple[Detector, Any]], take: Callable[[Any], object], *about: object) -> None:
         """Hand the answer of each to `take`; of those that do not crash."""
@@ -132,11 +158,15 @@ class Watcher:
 
     def _crashed(self, detector: Detector, error: Exception) -> None:
         codes = ", ".join(rule.code for rule in detector.rules)
-        self.crashes.append(f"the detector of {codes} crashed: {type(error).__name__}: {error}")
+        self._crashes.append(f"the detector of {codes} crashed: {type(error).__name__}: {error}")
 
 
 def _wanted(detector: Detector, settings: Settings) -> bool:
     return any(rule.code not in settings.disabled for rule in detector.rules)
+
+
+def _name_of(listener: Callable[..., object]) -> str:
+    return getattr(listener, "__qualname__", repr(listener))
 
 
 def _overriding(detectors: list[Detector], method: str) -> list[tuple[Detector, Any]]:

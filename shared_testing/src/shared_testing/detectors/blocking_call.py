@@ -48,6 +48,7 @@ async def fetch(user):
         "calls in C, and the end of a call that waits for ever; such calls are ended on Linux only, and only if every "
         "other thread waits too"
     ),
+    other_loops="part",
 )
 
 # A wait as short as this, for a thread or process that is about to end, is nobody's trouble in a test's own body.

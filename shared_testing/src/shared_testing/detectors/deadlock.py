@@ -46,6 +46,7 @@ await gather(move(a, b), move(a, b))
         "a deadlock beside a timer, an open socket, a signal handler or a thread that might end it; uvloop, which has "
         "no selector to ask; a task that nobody waits for"
     ),
+    other_loops="nothing",
 )
 
 _WHY = "AT402: nothing could wake this any more"

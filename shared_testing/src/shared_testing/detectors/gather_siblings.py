@@ -50,6 +50,7 @@ except* OSError:
         "siblings that end with the same error as the first; a caller that waits for given tasks without awaiting\n"
         "them; a gather() inside a library; on uvloop, siblings that have ended before the test did"
     ),
+    other_loops="part",
 )
 
 

@@ -48,6 +48,7 @@ class Queue:
         "tasks that a wider fixture started, tasks that were cancelled but have not ended yet, those of asyncio.run()\n"
         "inside the test, and the timers of uvloop"
     ),
+    other_loops="part",
 )
 
 

@@ -57,7 +57,12 @@ class LeakedTimer(Detector):
         alive = [(handle, site) for weak, site in self._set if (handle := weak()) is not None]
         self._set.clear()
         self._kept.clear()
-        return [_finding(handle, site) for handle, site in alive if handle._scheduled and not handle.cancelled()]  # type: ignore[attr-defined]
+        return [_finding(handle, site) for handle, site in alive if _is_set(handle)]
+
+
+def _is_set(handle: asyncio.TimerHandle) -> bool:
+    # uvloop's does not tell whether it was due.
+    return getattr(handle, "_scheduled", False) and not handle.cancelled()
 
 
 def _finding(handle: asyncio.TimerHandle, site: Site) -> Finding:

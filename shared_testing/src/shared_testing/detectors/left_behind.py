@@ -56,7 +56,11 @@ class Flusher:
         self.thread.join()
 """,
     lint="SIM115 and R1732 (pylint) see a Popen() outside 'with'",
-    not_seen="os.fork(), threads of C code, daemon threads that a library keeps, pools that a module keeps for good",
+    not_seen=(
+        "os.fork(), threads of C code, daemon threads that a library keeps, pools that a module keeps for good; "
+        "processes that uvloop started"
+    ),
+    other_loops="part",
 )
 
 _LIBRARY = str(Path(threading.__file__).parent)

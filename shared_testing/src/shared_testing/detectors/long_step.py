@@ -38,6 +38,7 @@ async def store(image):
         "computing in a test's or a fixture's own code, imports, garbage collection, loops in another thread than "
         "the test's, uvloop, and Windows, which does not tell the CPU time of another thread"
     ),
+    other_loops="nothing",
 )
 
 # A tracer (coverage, a debugger) makes Python slower; the code is not to blame.

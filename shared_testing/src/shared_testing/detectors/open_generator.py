@@ -49,6 +49,7 @@ async def first(pool):
 """,
     lint="ASYNC900 (flake8-async) forbids a yield in an async generator's cleanup scopes altogether",
     not_seen="generators with nothing to clean up where they were left, which do no harm; the loops of uvloop",
+    other_loops="part",
 )
 
 

@@ -48,6 +48,7 @@ async def fetch(url):
 """,
     lint="none; mypy and ruff do not follow the life of an object",
     not_seen="transports and servers of uvloop, and sockets that a library has made",
+    other_loops="part",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Rule:
     """The lint rule that sees it without running, or why there is none."""
     not_seen: str
     """Where the detector is blind."""
+    other_loops: Literal["all", "part", "nothing"] = "all"
+    """What of it is seen on a loop that is not one of asyncio's own, such as uvloop's."""
 
     def page(self) -> str:
         """The text of ``pytest --explain CODE``."""

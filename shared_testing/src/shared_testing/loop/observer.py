@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from shared_testing.loop.ending import Stuck
 from shared_testing.loop.pauses import watch_pauses
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class LoopObserver:
         """Called with a selector loop that is about to wait with no timer set. May ready it, or raise to end it."""
         self.on_pulse: list[Callable[[asyncio.AbstractEventLoop, int], object]] = []
         """Called every quarter second with a selector loop that runs, and how many turns it has had no rest."""
+        self.on_crash: Callable[[Callable[..., object], Exception], object] = _raise
+        """Called with a subscriber that raised, and what: nobody's program may fail by it."""
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch this loop until it is closed. Does nothing when it is watched already."""
@@ -57,13 +60,22 @@ class LoopObserver:
         self._watch_errors(loop)
         self.watch_pauses(loop)
         for tell in self.on_attach:
-            tell(loop)
+            self._guarded(tell, loop)
 
     def watch_pauses(self, loop: asyncio.AbstractEventLoop) -> None:
         """Only tell when it stands still and that it runs. Also for a loop that is attached later, or never."""
         if (self.on_standstill or self.on_pulse) and getattr(loop, _PAUSES, None) is not self:
             setattr(loop, _PAUSES, self)
-            watch_pauses(loop, self.on_standstill, self.on_pulse)
+            watch_pauses(loop, self.on_standstill, self.on_pulse, self._guarded)
+
+    def _guarded(self, tell: Callable[..., Any], *told: object) -> Any:
+        __tracebackhide__ = True
+        try:
+            return tell(*told)
+        except Stuck:
+            raise
+        except Exception as error:  # noqa: BLE001 - see on_crash
+            self.on_crash(tell, error)
 
     def _watch_tasks(self, loop: Any) -> None:
         create_task = loop.create_task
@@ -71,7 +83,10 @@ class LoopObserver:
         def observed_create_task(coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
             task: asyncio.Task[Any] = create_task(coro, **kwargs)
             for tell in self.on_task:
-                tell(task)
+                try:
+                    tell(task)
+                except Exception as error:  # noqa: BLE001 - see on_crash; spelled out, as this is on everybody's path
+                    self.on_crash(tell, error)
             if self.on_cancel:
                 # On the task itself: its class is written in C and cannot be patched. By a weak reference, so that
                 # the task dies when it would. A task of the user's own making may refuse.
@@ -86,7 +101,7 @@ class LoopObserver:
         if task is None:
             return False
         for tell in self.on_cancel:
-            tell(task)
+            self._guarded(tell, task)
         return type(task).cancel(task, msg)
 
     def _watch_futures(self, loop: Any) -> None:
@@ -95,7 +110,10 @@ class LoopObserver:
         def observed_create_future() -> asyncio.Future[Any]:
             future: asyncio.Future[Any] = create_future()
             for tell in self.on_future:
-                tell(future)
+                try:
+                    tell(future)
+                except Exception as error:  # noqa: BLE001 - as for tasks
+                    self.on_crash(tell, error)
             return future
 
         if self.on_future:
@@ -107,7 +125,10 @@ class LoopObserver:
         def observed_call_at(when: float, callback: Any, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
             handle: asyncio.TimerHandle = call_at(when, callback, *args, **kwargs)
             for tell in self.on_timer:
-                tell(handle)
+                try:
+                    tell(handle)
+                except Exception as error:  # noqa: BLE001 - as for tasks
+                    self.on_crash(tell, error)
             return handle
 
         # asyncio's call_later() goes through call_at(); uvloop's does not, and is left alone.
@@ -118,7 +139,11 @@ class LoopObserver:
 
         def observed_call_exception_handler(context: dict[str, Any]) -> None:
             # All are told, also when the first has taken it.
-            if not any([tell(loop, context) for tell in self.on_error]):  # noqa: C419
+            if not any([self._guarded(tell, loop, context) for tell in self.on_error]):  # noqa: C419
                 call_exception_handler(context)
 
         loop.call_exception_handler = observed_call_exception_handler
+
+
+def _raise(_: Callable[..., object], error: Exception) -> object:
+    raise error

@@ -27,11 +27,11 @@ _FIRST_PAUSE = 0.02
 _TURNS = 1024
 
 
-def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell]) -> None:
+def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell], guarded: Callable[..., object]) -> None:
     """Call the subscribers with this loop and the number of turns since it last had nothing to do.
 
     `on_standstill`: it is about to wait, without any timer. `on_pulse`: every quarter of a second or so. Does nothing
-    for a loop that is none of asyncio's selector loops.
+    for a loop that is none of asyncio's selector loops. `guarded` calls a subscriber, and survives its crash.
     """
     if not isinstance(loop, asyncio.SelectorEventLoop):
         return
@@ -63,7 +63,7 @@ def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell]) -> 
         while not (events := real_select(pause)):
             if not loop._scheduled:  # type: ignore[attr-defined]
                 for tell in on_standstill:
-                    tell(loop, busy)
+                    guarded(tell, loop, busy)
             if not (ready := loop._ready):  # type: ignore[attr-defined]
                 pulse()
             if ready or loop._ready:  # type: ignore[attr-defined]
@@ -84,6 +84,6 @@ def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell]) -> 
         if (now := monotonic()) >= next_pulse:
             next_pulse = now + PULSE
             for tell in on_pulse:
-                tell(loop, busy)
+                guarded(tell, loop, busy)
 
     selector.select = select
