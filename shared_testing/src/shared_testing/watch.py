@@ -138,6 +138,8 @@ class Watcher:
                 self._listener_crashed(listener, error)
 
     def _listener_crashed(self, listener: Callable[..., object], error: Exception) -> None:
+        if isinstance(error, RecursionError):
+            return  # The user's: our call was just the last that had no room on the stack.
         # A function that watches on somebody's behalf is named by itself.
         name = type(listener.__self__).__name__ if hasattr(listener, "__self__") else _name_of(listener)
         self._crashes.append(f"{name} crashed: {type(error).__name__}: {error}")

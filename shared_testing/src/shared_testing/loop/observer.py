@@ -72,7 +72,8 @@ class LoopObserver:
         __tracebackhide__ = True
         try:
             return tell(*told)
-        except Stuck:
+        except (Stuck, RecursionError):
+            # The one is meant, the other is the user's: our call was just the last that had no room on the stack.
             raise
         except Exception as error:  # noqa: BLE001 - see on_crash
             self.on_crash(tell, error)
