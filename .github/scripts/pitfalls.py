@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import json
 import os
 import re
@@ -20,7 +21,6 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ class Function:
         return textwrap.dedent("\n".join(lines))
 
 
-@cache
+@functools.cache
 def functions_of(file: Path) -> list[Function]:
     return [
         Function(file, prefix + node.name, min([node.lineno, *(each.lineno for each in node.decorator_list)]), last)
@@ -109,15 +109,33 @@ class Told:
     findings: list[dict[str, Any]] = field(default_factory=list)
 
 
-def run(targets: list[str], patience: float, *options: str) -> dict[str, Told]:
+def run_plain(targets: list[str], ours: dict[str, Told]) -> dict[str, Told]:
+    """Run them in one process; those that will hang, as we know, in one of their own each, side by side."""
+    stuck = [test for test, told in ours.items() if any(each["code"] == "AT402" for each in told.findings)]
+    plain = functools.partial(run, patience=PATIENCE, options=("-p", "no:shared_testing"))
+    with ThreadPoolExecutor(8) as pool:
+        try:
+            runs = [pool.submit(plain, targets, without=stuck), *(pool.submit(plain, [test]) for test in stuck)]
+            return {test: told for each in runs for test, told in each.result().items()}
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(_processes):
+                _kill(process)
+            raise
+
+
+def run(
+    targets: list[str], patience: float, options: tuple[str, ...] = (), without: Sequence[str] = ()
+) -> dict[str, Told]:
     """Run them in one process, and in another one those that come after one that hangs."""
     told: dict[str, Told] = defaultdict(Told)
-    while (hanging := _run([*COMMAND, *options, *targets], patience, told)) is not None:
+    command = [*COMMAND, *options, *targets]
+    while (hanging := _run(command, patience, told, [*told, *without])) is not None:
         told[hanging].words[f"hangs: it was killed after {patience:g} seconds"] = None
     return told
 
 
-def _run(command: list[str], patience: float, told: dict[str, Told]) -> str | None:
+def _run(command: list[str], patience: float, told: dict[str, Told], done: list[str]) -> str | None:
     """The id of the test in which the run was stuck; None if it came to its end."""
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder, "record.jsonl")
@@ -127,7 +145,7 @@ def _run(command: list[str], patience: float, told: dict[str, Told]) -> str | No
         process = subprocess.Popen(
             command,
             cwd=CORPUS,
-            env={**environment, _RECORD: str(record), _DONE: json.dumps(list(told)), "PYTHONPATH": paths},
+            env={**environment, _RECORD: str(record), _DONE: json.dumps(done), "PYTHONPATH": paths},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -244,14 +262,8 @@ def main(codes: list[str]) -> None:
     targets = {code: [FILES[code].name] for code in codes} or {code: samples_of(code) for code in FILES}
     print(f"running {', '.join(targets)} twice ...", file=sys.stderr, flush=True)
     every = [each for several in targets.values() for each in several]
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(run, every, PATIENCE, "-p", "no:shared_testing")
-        try:
-            ours, plain = run(every, LONG_PATIENCE), waiting.result()
-        except KeyboardInterrupt:
-            for process in list(_processes):
-                _kill(process)
-            raise
+    ours = run(every, LONG_PATIENCE)
+    plain = run_plain(every, ours)
     for code in targets:
         tests = [each for each in functions_of(FILES[code]) if any(f["code"] == code for f in ours[each.id].findings)]
         for test in tests if codes else tests[:1]:

@@ -139,7 +139,10 @@ def test_a_wrong_allowance_is_a_usage_error(pytester: pytest.Pytester, mark: str
         (("--findings=loud",), "*choose one of error, warn, off*"),
         (("-o", "findings=loud"), "*choose one of error, warn, off*"),
         (("-o", "findings_disable=AT1"), "*names AT1; the rules are AT101, *"),
-        (("-o", "findings_step_seconds=soon"), "*give seconds above 0*"),
+        (("-o", "findings_step_seconds=soon"), "*findings_step_seconds = 'soon': give seconds above 0*"),
+        (("-o", "findings_step_seconds=nan"), "*give seconds above 0*"),
+        (("-o", "findings_block_seconds=-1"), "*findings_block_seconds = '-1': give seconds above 0*"),
+        (("--findings-json=no/such/folder.jsonl",), "*--findings-json=no/such/folder.jsonl: cannot write there (*"),
         (("--explain=AT999",), "*there is no such rule; the rules are AT101, *"),
     ],
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector, Scope
 from shared_testing.detectors.registry import make_detectors
+from shared_testing.evidence import harmless
 from shared_testing.findings.diagnosis import one_per_cause
 from shared_testing.loop.observer import LoopObserver
 from shared_testing.settings import Settings
@@ -46,6 +47,7 @@ class Watcher:
         self._collect_garbage = collect_garbage
 
     def install(self) -> None:
+        harmless.crashes.clear()
         for detector in self._detectors:
             self._guarded(detector, partial(detector.install, self.observer))
 
@@ -114,8 +116,8 @@ class Watcher:
     def notes(self) -> list[str]:
         """What a reader must know of our own sight, each once: what has crashed, and what could not be seen."""
         blind = [sentence for loop in sorted(self._other_loops) if (sentence := self._unseen_on(loop))]
-        crashes = [f"{crash}; no test was failed by it, please report it" for crash in dict.fromkeys(self._crashes)]
-        return crashes + blind
+        crashes = dict.fromkeys(self._crashes + harmless.crashes)
+        return [f"{crash}; no test was failed by it, please report it" for crash in crashes] + blind
 
     def _unseen_on(self, loop: str) -> str:
         rules = {rule.code: rule for each in self._detectors for rule in each.rules}

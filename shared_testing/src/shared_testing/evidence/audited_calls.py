@@ -11,6 +11,7 @@ from asyncio import _get_running_loop
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared_testing.evidence.harmless import crashed
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ def listen(note: Callable[[Wait], object] | None) -> None:
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event in _EVENTS and _listener is not None and _get_running_loop() is not None:
-        wait = _EVENTS[event](event, args)
+        # Spelled out, as the reader of the event counts the frames.
+        try:
+            wait = _EVENTS[event](event, args)
+        except Exception as error:  # noqa: BLE001 - what is called goes on
+            crashed(_EVENTS[event], error)
+            return
         if wait is not None:
             _listener(wait)
 

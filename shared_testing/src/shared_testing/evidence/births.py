@@ -9,6 +9,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared_testing.evidence.harmless import harmless
 from shared_testing.findings.finding import Finding
 from shared_testing.findings.site import is_users, site_of_frame, user_frame
 
@@ -132,6 +133,7 @@ class Births:
         return [birth for birth in left if birth.owner is None or birth.owner not in left]
 
 
+@harmless((None, ()))
 def maker(frame: FrameType | None, thing: object) -> tuple[Site | None, tuple[str, ...]]:
     """The user's line that made `thing`, and the library files between it and here, the nearest first.
 
@@ -150,6 +152,7 @@ def maker(frame: FrameType | None, thing: object) -> tuple[Site | None, tuple[st
     return site_of_frame(user), tuple(via)
 
 
+@harmless(None)
 def direct_maker(frame: FrameType | None, through: frozenset[str]) -> Site | None:
     """The user's line, if nothing but the files `through` lies between it and here; quick when it is not so."""
     while frame is not None and frame.f_code.co_filename in through:

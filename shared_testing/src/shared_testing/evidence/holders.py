@@ -12,6 +12,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet, ref
 
+from shared_testing.evidence.harmless import harmless
 from shared_testing.findings.site import Site, user_frame
 from shared_testing.loop.waits import name_of
 
@@ -120,6 +121,7 @@ def _watch_queue(patches: Patches, name: str, mark: str) -> None:
     patches.set(asyncio.Queue, name, observed)
 
 
+@harmless(None)
 def _deed(frame: Any) -> Deed | None:
     if asyncio._get_running_loop() is None or (task := asyncio.current_task()) is None:
         return None

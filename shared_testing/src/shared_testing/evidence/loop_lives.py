@@ -11,6 +11,7 @@ from asyncio import mixins
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from shared_testing.evidence.harmless import harmless
 from shared_testing.findings.site import is_users, site_of_frame
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class LoopLives:
         patches.set(asyncio.BaseEventLoop, "close", observed_close)
 
 
+@harmless(None)
 def _near(frame: FrameType | None) -> Site | None:
     """The user's line, if it is near: below the loop of a test lies only pytest, deep as a well."""
     for _ in range(_NEAR):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.audited_calls import Wait, listen
+from shared_testing.evidence.harmless import harmless
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class WaitingCalls:
     """Patches what waits, and calls `note` with each wait on the thread of a running event loop."""
 
     def __init__(self, note: Callable[[Wait], object]) -> None:
-        self._note = note
+        self._note = harmless(None)(note)
         self._patches = Patches()
 
     def install(self) -> None:
