@@ -273,6 +273,8 @@ def main(codes: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever ends the show, ends what it runs.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main(sys.argv[1:])
     except BrokenPipeError:
