@@ -230,7 +230,8 @@ def _things_of_others(error: BaseException, here: Any) -> Iterator[tuple[Any, st
     for step in reversed(list(steps(error))):
         frame = step.tb_frame
         for name, value in list(frame.f_locals.items()):
-            if _is_foreign(value, here):
+            # What gather() makes of a fixture's futures is of their loop, too: they are what the user knows.
+            if _is_foreign(value, here) and not hasattr(value, "_children"):
                 yield value, name if is_users(frame.f_code.co_filename) else ""
             if is_users(frame.f_code.co_filename):
                 yield from ((each, f"{name}.{key}") for key, each in _named_parts(value) if _is_foreign(each, here))
