@@ -27,7 +27,7 @@ class Cache:
             self.filled.set()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")  # !! AT402
 async def cache() -> AsyncIterator[Cache]:
     cache = Cache()
     task = asyncio.create_task(cache.refresh())
@@ -37,7 +37,7 @@ async def cache() -> AsyncIterator[Cache]:
 
 async def look_until(is_there: Callable[[], bool]) -> None:
     while not is_there():
-        await asyncio.sleep(0.01)  # !! AT402
+        await asyncio.sleep(0.01)
 
 
 async def beat() -> None:
@@ -53,7 +53,7 @@ async def test_it_polls(cache: Cache) -> None:
 async def test_it_waits_beside_a_heartbeat(cache: Cache) -> None:
     heart = asyncio.create_task(beat())
     try:
-        await cache.filled.wait()  # !! AT402
+        await cache.filled.wait()
     finally:
         heart.cancel()
 
@@ -69,7 +69,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")  # !! AT402
 async def port() -> AsyncIterator[int]:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
@@ -79,7 +79,7 @@ async def ask(port: int) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(b"hi\n")
-        return await reader.readline()  # !! AT402
+        return await reader.readline()
     finally:
         writer.close()
 
@@ -93,14 +93,14 @@ async def test_a_server_of_the_same_loop_is_fine(port: int) -> None:
     assert await ask(port) == b"hi\n"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")  # !! AT402
 async def site() -> AsyncIterator[TestServer]:
     async with TestServer(web.Application()) as server:
         yield server
 
 
 async def test_a_client_with_a_timeout_of_minutes(site: TestServer) -> None:
-    async with aiohttp.ClientSession() as session, session.get(site.make_url("/")):  # !! AT402
+    async with aiohttp.ClientSession() as session, session.get(site.make_url("/")):
         pass
 
 

@@ -71,14 +71,15 @@ def _told(rule: Rule, wait: Wait, who: str, helper: Helper, wanted: object, test
     notes = [f"{helper.words} waits on {there} at {helper.site}"] if helper.site else []
     if fixture is None:
         fixture = fixture_on(test, helper.loop)
-    if fixture is not None:
-        notes.append(f"fixture {fixture.name!r} made it at {fixture.site}: {fixture.site.source}")
+    if fixture is not None and wait.site is not None:
+        notes.insert(0, f"{who!r} waits at {wait.site}: {wait.site.source}")
     if (place := test_site(test)) is not None:
         notes.append(f"the test runs on {loop_name(here)}: {place}: {place.source}")
     return Finding(
         rule,
         f"{who!r} waits on {loop_name(here)} for what only {helper.words} on {there} could bring",
-        wait.site,
+        fixture.site if fixture is not None else wait.site,
+        shows_at=wait.site,
         cause=f"{there} runs only during its own fixtures and tests; while this test waits, it stands still",
         fix=_fix(scope_of(here), scope_of(helper.loop), fixture.name if fixture else None),
         details=tuple(notes),
