@@ -6,13 +6,13 @@ open, and nothing will ever come.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
 loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings import Finding
+from shared_testing.findings.site import is_users
 from shared_testing.loop.other_ends import idle_ends
 from shared_testing.loop.scopes import fixture_on, fixture_with, loop_name, parts, scope_of, test_site
-from shared_testing.findings.site import is_users
 from shared_testing.loop.waits import frames_of, name_of, wait_of
 
 if TYPE_CHECKING:
