@@ -46,7 +46,7 @@ def decorator_site(code: CodeType, *words: str) -> Site:
 
 
 def with_qualname(site: Site) -> Site:
-    """The same line in ``Job.run``, where all that is known is ``run``."""
+    """The same line in ``Job.run``, where all that is known is ``run``, or nothing."""
     tree = tree_of(site.path)
     names: list[str] = []
     node: ast.AST | None = tree
@@ -54,10 +54,11 @@ def with_qualname(site: Site) -> Site:
         node = next((each for each in _definitions(node) if covers([each], site.line)), None)
         if node is not None:
             names += [node.name] if isinstance(node, ast.ClassDef) else [node.name, "<locals>"]
-    while names and names[-1] != site.function:
+    function = site.function or next((name for name in reversed(names) if name != "<locals>"), "")
+    while names and names[-1] != function:
         # A comprehension or a lambda stands below the last definition; else this is another text than what ran.
-        if site.function.startswith("<"):
-            names.append(site.function)
+        if function.startswith("<"):
+            names.append(function)
         else:
             names.pop()
     return Site(site.path, site.line, ".".join(names)) if names else site
