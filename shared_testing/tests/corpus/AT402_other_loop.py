@@ -60,7 +60,7 @@ async def test_it_waits_beside_a_heartbeat(cache: Cache) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_right_loop_is_fine(cache: Cache) -> None:
-    await cache.filled.wait()
+    await look_until(lambda: "a" in cache.data)
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -31,7 +31,7 @@ _LOOKS_AT_SLEEPERS = 8
 _TURNS = 20_000
 
 # The same, for one whose state is never the same twice because it counts: seconds of nothing but looking.
-_ENDLESS_TURNS = 500_000
+_ENDLESS_TURNS = 300_000
 
 # More states than this are no circle.
 _MOST_STATES = 100
