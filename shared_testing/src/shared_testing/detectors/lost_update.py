@@ -64,10 +64,6 @@ class LostUpdates(Detector):
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
 
-    def start(self, scope: Scope) -> None:
-        self._codes.clear()
-        self._last = None
-
     def _task_created(self, task: asyncio.Task[Any]) -> None:
         code = getattr(task.get_coro(), "cr_code", None)
         if code is None or not is_users(code.co_filename):
@@ -80,13 +76,14 @@ class LostUpdates(Detector):
         self._last = ref(task)
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
-        if not any(isinstance(error, AssertionError) for error in raised_in(scope.error)):
+        codes, self._codes, self._last = self._codes, {}, None
+        if scope.error is None or not any(isinstance(error, AssertionError) for error in raised_in(scope.error)):
             return ()
         # It reads source, which only those pay for whose test failed.
         from shared_testing.evidence.lost_updates import lost_updates, reachable
 
         tasks: Counter[LostUpdate] = Counter()
-        for code, times in self._codes.values():
+        for code, times in codes.values():
             for function, qualname in reachable(code.co_filename, code.co_firstlineno):
                 for each in lost_updates(code.co_filename, function, qualname):
                     tasks[each] += times
