@@ -50,13 +50,14 @@ async def test_waits_on_the_right_loop(fresh_feed):
 WIDER_TEXT = """\
 AT402 'test_waits_on_the_wrong_loop' waits on the function-scoped loop for what only task 'Feed.pump' on the \
 module-scoped loop could bring
-  --> test_it.py:23 in test_waits_on_the_wrong_loop
-   |   assert await feed.queue.get() == 1
+  --> test_it.py:15 in feed
+   |   @pytest_asyncio.fixture(scope="module", loop_scope="module")
   cause: the module-scoped loop runs only during its own fixtures and tests; while this test waits, it stands still
   fix:   put the test on the same loop, with @pytest.mark.asyncio(loop_scope="module"), or give fixture 'feed' \
 loop_scope="function"
+  note:  'test_waits_on_the_wrong_loop' waits at test_it.py:23 in test_waits_on_the_wrong_loop: \
+assert await feed.queue.get() == 1
   note:  task 'Feed.pump' waits on the module-scoped loop at test_it.py:12 in Feed.pump
-  note:  fixture 'feed' made it at test_it.py:15 in feed: @pytest_asyncio.fixture(scope="module", loop_scope="module")
   note:  the test runs on the function-scoped loop: test_it.py:21 in test_waits_on_the_wrong_loop: @pytest.mark.asyncio\
 """
 

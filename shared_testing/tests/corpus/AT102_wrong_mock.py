@@ -128,6 +128,12 @@ async def test_a_lambda_put_in_by_monkeypatch(monkeypatch: pytest.MonkeyPatch) -
     await users.name()
 
 
+async def test_a_list_is_no_stream() -> None:
+    client = Mock()  # !! AT102
+    client.stream.return_value = ["Alice"]
+    await Users(client).names()
+
+
 async def test_an_async_mock_is_fine() -> None:
     client = AsyncMock()
     client.fetch.return_value = {"name": "Alice"}

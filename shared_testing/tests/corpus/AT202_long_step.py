@@ -49,6 +49,21 @@ async def test_one_call_in_c() -> None:
     await in_one_call()
 
 
+def fib(number: int) -> int:
+    if number < 2:
+        return number
+    return fib(number - 1) + fib(number - 2)  # !! AT202
+
+
+async def answer() -> int:
+    return fib(32)
+
+
+async def test_many_calls_of_one_function() -> None:
+    """Python looks away from a function as it begins; its call is what to look at, not its ``def``."""
+    await answer()
+
+
 # ---- near misses
 
 

@@ -66,9 +66,21 @@ async def test_left_by_an_exception() -> None:
 
 
 async def test_kept() -> None:
-    stream = chunks()
+    stream = chunks()  # !! AT305
     kept.append(stream)
-    await anext(stream)  # !! AT305
+    await anext(stream)
+
+
+class Reader:
+    def __init__(self) -> None:
+        self.chunks = chunks()  # !! AT305
+
+    async def next(self) -> object:
+        return await anext(self.chunks)
+
+
+async def test_kept_by_an_object() -> None:
+    await Reader().next()
 
 
 async def test_left_by_a_timeout() -> None:
@@ -79,8 +91,8 @@ async def test_left_by_a_timeout() -> None:
 
 
 async def test_a_context_manager_that_is_only_entered() -> None:
-    manager = connection()
-    await manager.__aenter__()  # !! AT305
+    manager = connection()  # !! AT305
+    await manager.__aenter__()
 
 
 def test_in_a_loop_of_its_own() -> None:

@@ -10,9 +10,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Bank:
@@ -296,6 +300,31 @@ async def test_a_wait_beside_a_poller() -> None:
         await asyncio.Event().wait()
     finally:
         poller.cancel()
+
+
+async def beat() -> None:
+    while True:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_wait_beside_a_heartbeat() -> None:
+    """The heartbeat keeps the loop awake, and is not to blame."""
+    heart = asyncio.create_task(beat())
+    try:
+        await asyncio.Event().wait()  # !! AT402
+    finally:
+        heart.cancel()
+
+
+async def look_until(is_there: Callable[[], bool]) -> None:
+    while not is_there():
+        await asyncio.sleep(0.01)  # !! AT402
+
+
+async def test_a_poller_that_calls_in_a_test_that_asserts() -> None:
+    results: list[int] = []
+    await look_until(lambda: bool(results))
+    assert results == [1]
 
 
 async def test_a_poller_with_a_deadline_is_fine() -> None:

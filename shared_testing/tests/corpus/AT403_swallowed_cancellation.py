@@ -309,3 +309,26 @@ async def test_a_shield_that_outlasts_a_cancellation_is_fine() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def stubborn() -> None:
+    while True:
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:  # !! AT403
+            pass
+
+
+class TestOnOneLoop:
+    """The loop ends after the second test, and cancels what is left once more: that is no finding of the second's."""
+
+    pytestmark = pytest.mark.asyncio(loop_scope="class")
+
+    async def test_a_task_that_cannot_be_ended(self) -> None:
+        task = asyncio.create_task(stubborn())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task], timeout=0.02)
+
+    async def test_the_next_one_is_fine(self) -> None:
+        await asyncio.sleep(0)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 import pytest_asyncio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 LOCK = asyncio.Lock()  # !! AT502
 
@@ -68,10 +73,10 @@ class Connection:
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def ask(self) -> str:
-        return await self.answer  # !! AT502
+        return await self.answer
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")  # !! AT502
 async def connection() -> object:
     return Connection()
 
@@ -81,7 +86,21 @@ async def test_a_future_of_a_wider_fixture(connection: Connection) -> None:
 
 
 async def test_gather_with_a_future_of_a_wider_fixture(connection: Connection) -> None:
-    await asyncio.wait_for(connection.answer, 1)  # !! AT502
+    await asyncio.wait_for(connection.answer, 1)
+
+
+async def test_gather_of_several(connection: Connection) -> None:
+    await asyncio.gather(connection.ask(), connection.answer)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")  # !! AT502
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def test_a_session_of_a_wider_fixture(session: aiohttp.ClientSession) -> None:
+    await session.get("http://127.0.0.1:1/")
 
 
 @pytest.fixture
@@ -89,11 +108,11 @@ def client_of_a_closed_loop() -> Connection:
     async def connect() -> Connection:
         return Connection()
 
-    return asyncio.run(connect())
+    return asyncio.run(connect())  # !! AT502
 
 
 async def test_an_object_of_a_closed_loop(client_of_a_closed_loop: Connection) -> None:
-    client_of_a_closed_loop.answer.get_loop().call_soon(print)  # !! AT502
+    client_of_a_closed_loop.answer.get_loop().call_soon(print)
 
 
 def test_without_any_loop() -> None:

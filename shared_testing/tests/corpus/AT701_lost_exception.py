@@ -154,8 +154,8 @@ async def test_the_end_of_an_async_generator() -> None:
         finally:
             raise RuntimeError("no end")  # !! AT701
 
-    generator = numbers()
-    await anext(generator)  # !! AT305
+    generator = numbers()  # !! AT305
+    await anext(generator)
     del generator
     await asyncio.sleep(0.01)
 

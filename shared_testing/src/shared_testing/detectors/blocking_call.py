@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
@@ -122,7 +123,7 @@ class BlockingCall(Detector):
         self._monitor.crash = None
         if crash is not None:
             raise crash
-        return list(self._found.values())
+        return [_with_use(each) if each.symptom.startswith("open()") else each for each in self._found.values()]
 
     def _noted(self, wait: Wait) -> None:
         """On the stack of the user's call: it must not fail here."""
@@ -178,6 +179,16 @@ class BlockingCall(Detector):
         raise LoopBlockedForEver(
             f"{name} at {spot.site} would have waited for ever: nothing else runs that could end it"
         )
+
+
+def _with_use(finding: Finding) -> Finding:
+    """Opening takes less than the reading that follows."""
+    # It reads source, which only those pay for who need it.
+    from shared_testing.findings.written import used_after_opening
+
+    used = used_after_opening(finding.site) if finding.site is not None else None
+    note = (f"the file is used at {used}: {used.source}",) if used is not None else ()
+    return replace(finding, details=(*finding.details, *note))
 
 
 def _said(api: str, arguments: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from shared_testing.detectors.deadlock import RULE
 from shared_testing.detectors.detector import Detector
@@ -11,7 +12,7 @@ from shared_testing.detectors.patches import Patches
 from shared_testing.findings import Finding, Rule
 from shared_testing.loop import ending
 from shared_testing.loop.standstill import main_future, only_tasks_run
-from shared_testing.loop.waits import Wait, wait_of
+from shared_testing.loop.waits import Wait, suspended_in, wait_of
 from shared_testing.verdicts.wording import names, what
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _LOOKS_AT_SLEEPERS = 8
 _TURNS = 20_000
 
 # The same, for one whose state is never the same twice because it counts: seconds of nothing but looking.
-_ENDLESS_TURNS = 1_500_000
+_ENDLESS_TURNS = 300_000
 
 # More states than this are no circle.
 _MOST_STATES = 100
@@ -43,6 +44,7 @@ class BusyLoop(Detector):
 
     def __init__(self) -> None:
         self._patches = Patches()
+        self._loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._scope: Scope | None = None
         self._found: list[Finding] = []
         self._forget()
@@ -55,6 +57,7 @@ class BusyLoop(Detector):
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_pulse.append(self._loop_runs)
+        observer.on_attach.append(self._loops.add)
         ending.install(observer, self._patches)
 
     def uninstall(self) -> None:
@@ -79,9 +82,29 @@ class BusyLoop(Detector):
         if not pollers:
             return
         if not ending.has_been_ended(main):
-            self._found.append(_finding(pollers, main, busy))
+            self._found.append(self._verdict(loop, pollers, main, busy))
         self._forget()
         ending.end(main, _WHY)
+
+    def _verdict(
+        self, loop: asyncio.AbstractEventLoop, pollers: list[Wait], main: asyncio.Task[Any], busy: int
+    ) -> Finding:
+        # Some milliseconds of import that only those pay who need the words.
+        from shared_testing.evidence.polling import may_end
+        from shared_testing.verdicts.standstill import last_wait, verdict
+        from shared_testing.verdicts.wrong_loop import wrong_loop_polled
+
+        others = [each for each in self._loops if each is not loop and not each.is_closed()]
+        test = self._scope.test if self._scope is not None else None
+        waits = suspended_in(loop)
+        last = last_wait(main, waits)
+        # A heartbeat goes round for ever, and is meant to: it only keeps the loop awake.
+        if last is not None and not any(may_end(wait.task) or wait.task is last.task for wait in pollers):
+            return verdict(RULE, main, waits, others, test)
+        for wait in sorted(pollers, key=lambda each: each.task is not main):
+            if (found := wrong_loop_polled(RULE, wait, names([wait.task])[wait.task], others, test)) is not None:
+                return found
+        return _finding(pollers, main, busy)
 
     def _same_again(self, loop: asyncio.AbstractEventLoop, busy: int) -> list[Wait]:
         """The pollers, once they have been seen in the same states again and again."""

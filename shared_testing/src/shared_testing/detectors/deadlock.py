@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -11,11 +12,11 @@ from shared_testing.evidence import holders
 from shared_testing.findings import Finding, Rule
 from shared_testing.loop import ending
 from shared_testing.loop.ending import end, has_been_ended
-from shared_testing.loop.standstill import main_future, nothing_can_wake
-from shared_testing.loop.waits import suspended_in
+from shared_testing.loop.other_ends import idle_ends
+from shared_testing.loop.standstill import main_future, nothing_can_wake, only_tasks_run
+from shared_testing.loop.waits import future_of, suspended_in
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Iterable
 
     from shared_testing.detectors.detector import Scope
@@ -49,6 +50,9 @@ await gather(move(a, b), move(a, b))
     other_loops="nothing",
 )
 
+# Looks, a quarter of a second apart, at a loop that waits for what cannot come before its timers do.
+_LOOKS = 6
+
 _WHY = "AT402: nothing could wake this any more"
 
 
@@ -62,10 +66,13 @@ class Deadlock(Detector):
         self._loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._scope: Scope | None = None
         self._found: list[Finding] = []
+        self._waits: frozenset[Any] = frozenset()
+        self._same = 0
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_attach.append(self._loops.add)
         observer.on_standstill.append(self._loop_stands_still)
+        observer.on_pulse.append(self._loop_waits)
         holders.install(self._patches)
         ending.install(observer, self._patches)
 
@@ -84,6 +91,21 @@ class Deadlock(Detector):
         if not has_been_ended(main):
             self._report(loop, main)
         end(main, _WHY)
+
+    def _loop_waits(self, loop: asyncio.AbstractEventLoop, _: int) -> None:
+        """Beside timers: whoever has the other end of every connection stands still, and only a timeout could come."""
+        __tracebackhide__ = True
+        waits = frozenset((id(task), id(future_of(task))) for task in asyncio.all_tasks(loop))
+        self._same = self._same + 1 if waits == self._waits else 0
+        self._waits = waits
+        main = main_future(loop)
+        if self._same < _LOOKS or self._scope is None or main is None or not (ends := idle_ends(loop)):
+            return
+        if None not in ends and not getattr(loop, "_ready", True) and only_tasks_run(loop):
+            self._same = 0
+            if not has_been_ended(main):
+                self._report(loop, main)
+            end(main, _WHY)
 
     def _report(self, loop: asyncio.AbstractEventLoop, main: asyncio.Future[Any]) -> None:
         # Some milliseconds of import that only those pay who need the words.

@@ -53,7 +53,11 @@ async def test_fetch(client): ...
 )
 
 _BOUND = re.compile("is bound to a different event loop")
-_FOREIGN = re.compile("attached to a different loop|belongs to a different loop")
+_FOREIGN = re.compile(
+    "attached to a different loop|belongs to a different loop"
+    # aiohttp says this of a session of another loop.
+    "|^Timeout context manager should be used inside a task$"
+)
 _CLOSED = re.compile("^Event loop is closed$")
 _NONE = re.compile("^no running event loop$|^There is no current event loop")
 
@@ -137,9 +141,7 @@ class ForeignLoop(Detector):
         test = self._scope.test if self._scope is not None else None
         fixture = fixture_with(test, thing) if thing is not None else None
         what = f"{_a(kind_of(thing))} of {loop_name(there)}" if thing is not None else "an object of another loop"
-        notes = []
-        if fixture is not None:
-            notes.append(f"fixture {fixture.name!r} made it at {fixture.site}: {fixture.site.source}")
+        notes = [f"it is used at {used}: {used.source}"] if fixture is not None else []
         if (place := test_site(test)) is not None:
             notes.append(f"the test runs on {loop_name(here)}: {place}: {place.source}")
         if there is not None and (closed := closed_at(there)) is not None:
@@ -147,7 +149,8 @@ class ForeignLoop(Detector):
         return Finding(
             RULE,
             f"{name!r} is {what}, and is used on {loop_name(here)}" if name else f"{what} is used on {loop_name(here)}",
-            used,
+            fixture.site if fixture is not None else used,
+            shows_at=used,
             cause=_cause(there, fixture.name if fixture else None),
             fix=_fix(scope_of(here), scope_of(there), fixture.name if fixture else None),
             details=tuple(notes),
@@ -158,19 +161,21 @@ class ForeignLoop(Detector):
         test = self._scope.test if self._scope is not None else None
         fixture = fixture_with(test, thing) if thing is not None else None
         made, closed = made_at(loop), closed_at(loop)
-        notes = [f"the loop was made at {made}"] if made is not None else []
-        if closed is not None and closed != made:
-            notes.append(f"the loop was closed at {closed}")
+        notes = [f"the loop was made at {made}"] if made not in (None, closed) else []
+        site = closed or made or (fixture.site if fixture is not None else used)
+        if site != used:
+            notes.insert(0, f"it is used at {used}: {used.source}")
         if thing is not None:
             notes.append(f"{name!r} is {_a(kind_of(thing))} of that loop")
-        if fixture is not None:
+        if fixture is not None and site != fixture.site:
             notes.append(f"fixture {fixture.name!r} made it at {fixture.site}: {fixture.site.source}")
         scope = scope_of(loop)
         whose = "that of an earlier test" if scope == "function" else loop_name(loop) if scope else "a loop of its own"
         return Finding(
             RULE,
             "an event loop is used after it was closed",
-            used,
+            site,
+            shows_at=used,
             cause=f"what is used here was made in another loop, {whose}, which is closed by now",
             fix="make it in the loop that uses it: in the test, or in an async fixture of the same loop_scope",
             details=tuple(notes),
@@ -230,7 +235,8 @@ def _things_of_others(error: BaseException, here: Any) -> Iterator[tuple[Any, st
     for step in reversed(list(steps(error))):
         frame = step.tb_frame
         for name, value in list(frame.f_locals.items()):
-            if _is_foreign(value, here):
+            # What gather() makes of a fixture's futures is of their loop, too: they are what the user knows.
+            if _is_foreign(value, here) and not hasattr(value, "_children"):
                 yield value, name if is_users(frame.f_code.co_filename) else ""
             if is_users(frame.f_code.co_filename):
                 yield from ((each, f"{name}.{key}") for key, each in _named_parts(value) if _is_foreign(each, here))

@@ -100,6 +100,9 @@ class LostException(Detector):
         error = context.get("exception")
         if self._scope is None or not isinstance(error, BaseException):
             return False
+        # Before Python 3.12 a stream server asks its handler's task for its exception, also when that was cancelled.
+        if isinstance(error, asyncio.CancelledError) and "handle" in context:
+            return False
         # Whoever has set a handler looks after it; what follows from a leaked task is told by AT301.
         if loop.get_exception_handler() is not None or context.get("message") == _SHUTDOWN:
             return False

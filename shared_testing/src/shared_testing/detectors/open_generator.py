@@ -9,6 +9,7 @@ import inspect
 import sys
 import traceback
 from asyncio import base_events
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
@@ -109,7 +110,7 @@ class OpenGenerator(Detector):
         left = [birth for birth in births if birth.dropped or (not kept and birth.is_left())]
         # The failure of the test ended that loop, too.
         left = [birth for birth in left if birth.site is None or (birth.site.path, birth.site.function) not in failed]
-        return [birth.kind.finding(RULE, birth.site, birth.name) for birth in left]
+        return [_finding(birth) for birth in left]
 
     def _watch_begin(self) -> None:
         original = base_events.BaseEventLoop._asyncgen_firstiter_hook  # type: ignore[attr-defined]
@@ -136,6 +137,17 @@ class OpenGenerator(Detector):
             original(loop, generator)
 
         self._patches.set(base_events.BaseEventLoop, "_asyncgen_finalizer_hook", observed)
+
+
+def _finding(birth: Birth) -> Finding:
+    """At the line that made it, where that is written in the same function as its first step."""
+    # It reads source, which only those pay for who need it.
+    from shared_testing.findings.written import assigned_before
+
+    name = birth.name.rpartition(".")[2]
+    made = assigned_before(birth.site, name) if birth.site is not None else None
+    finding = birth.kind.finding(RULE, made or birth.site, birth.name)
+    return finding if made is None else replace(finding, details=(f"it was begun at {birth.site}",))
 
 
 def _functions_of(error: BaseException | None) -> Iterator[tuple[str, str]]:

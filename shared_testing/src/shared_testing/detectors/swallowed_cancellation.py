@@ -7,6 +7,7 @@ import sys
 from asyncio import runners, timeouts
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from shared_testing.detectors import deadlock
 from shared_testing.detectors.detector import Detector
@@ -72,6 +73,7 @@ class SwallowedCancellation(Detector):
         self._scope: Scope | None = None
         self._found: list[Finding] = []
         self._closing: asyncio.AbstractEventLoop | None = None
+        self._told: WeakSet[asyncio.Task[Any]] = WeakSet()
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_cancel.append(self._cancellations.asked)
@@ -93,7 +95,7 @@ class SwallowedCancellation(Detector):
     def finish(self, scope: Scope) -> Iterable[Finding]:
         for request in self._cancellations.requests:
             if request.kept is not None and request.is_open and not _failed(request.task):
-                self._tell(_went_on(request))
+                self._tell_of(request)
         self._cancellations.requests.clear()
         found, self._found, self._scope = self._found, [], None
         return found
@@ -102,6 +104,12 @@ class SwallowedCancellation(Detector):
         # A task that is asked twice, or a worker of many, is one cause.
         if all(each.site != finding.site for each in self._found):
             self._found.append(finding)
+
+    def _tell_of(self, request: Request) -> None:
+        """Not again, in a later test of the same loop, which cancels what is left when it is closed."""
+        if request.task not in self._told:
+            self._told.add(request.task)
+            self._tell(_went_on(request))
 
     # ------------------------------------------------------------------ timeouts
 
@@ -156,7 +164,7 @@ class SwallowedCancellation(Detector):
         for task in waited:
             request = self._cancellations.kept_by(task) if isinstance(task, asyncio.Task) else None
             if request is not None and request.at <= since:
-                self._tell(_went_on(request))
+                self._tell_of(request)
                 if self._closing is loop:
                     leave(_WHY)
                 end(main, _WHY)
@@ -179,7 +187,7 @@ class SwallowedCancellation(Detector):
         for task in asyncio.all_tasks(loop):
             wait = wait_of(task)
             if (request := self._cancellations.kept_by(task)) is not None:
-                self._tell(_went_on(request))
+                self._tell_of(request)
             # Who waits for another task is no cause, and who was ended has been told of.
             elif wait.site is not None and not awaited_tasks(wait.on) and not has_been_ended(task):
                 self._tell(_cleanup(wait))

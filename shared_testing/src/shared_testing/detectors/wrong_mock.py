@@ -137,8 +137,10 @@ class WrongMock(Detector):
     def _entered(self, step: TracebackType, kind: str, syntax: str, why: str) -> Finding | None:
         used = site_of_step(step)
         call = self._called(step, used, lambda _: True)
-        if call is None or not _is_mocks(kind, call):
+        if call is None:
             return None
+        if not _is_mocks(kind, call):
+            return _gives_plain(call, kind, syntax, used)
         return Finding(
             RULE,
             f"{call.name} gives {_a(kind)}, which does not support {syntax!r}",
@@ -194,6 +196,21 @@ def _plain_function(step: TracebackType, used: Site, kind: str) -> Finding | Non
         "it is a plain function, and the code awaits what it returns",
         f"make {name} async (async def, or an AsyncMock); or drop the 'await', if the real one is not async",
         _used_at("awaited", used, site),
+    )
+
+
+def _gives_plain(call: MockCall, kind: str, syntax: str, used: Site) -> Finding | None:
+    """A mock's ordinary return value, in the same statement: ``async for row in db.rows()``."""
+    if call.called.line not in statement_at(used) or call.is_async:
+        return None
+    magic = "__aiter__.return_value = [...]" if syntax == "async for" else "__aenter__.return_value = ..."
+    return Finding(
+        RULE,
+        f"{call.name} is {_a(call.kind)}, which gave {_a(kind)}: that does not support {syntax!r}",
+        call.made or used,
+        f"{_a(kind)} is what the mock was told to return, and the code needs more of it",
+        f"make {call.name} a MagicMock, and set its return_value.{magic}",
+        _used_at("used", used, call.made),
     )
 
 

@@ -36,6 +36,7 @@ _CALLBACK = asyncio.Handle._run.__code__
 _WHOLE = {"read", "write", "read_text", "write_text", "read_bytes", "write_bytes", "load", "dump"}
 _BY_LINE = {"readline", "readlines", "writelines"}
 _STORE, _RETURN = dis.opmap["STORE_ATTR"], dis.opmap["RETURN_VALUE"]
+_RESUME = dis.opmap["RESUME"]
 _GET_ITER, _CACHE = dis.opmap["GET_ITER"], dis.opmap["CACHE"]
 
 # They wait for a moment, by design: a thread or process tells that it has started.
@@ -82,7 +83,17 @@ def call_site(frame: FrameType | None, raw: str, tests: OwnCode) -> CallSite | N
         frame = frame.f_back
     if frame is None:
         return None
+    frame = _caller_if_entering(frame, tests)
     return CallSite(api if direct else raw, site_of_frame(frame), direct, tests.place(frame), _bit_by_bit(frame))
+
+
+def _caller_if_entering(frame: FrameType, tests: OwnCode) -> FrameType:
+    """Python gives way where a function begins: what takes long is that it is called so often."""
+    caller = frame.f_back
+    entering = frame.f_code.co_code[max(frame.f_lasti, 0)] == _RESUME
+    if not entering or caller is None or not is_users(caller.f_code.co_filename) or tests.place(caller) != "code":
+        return frame
+    return caller
 
 
 def _bit_by_bit(frame: FrameType) -> bool:

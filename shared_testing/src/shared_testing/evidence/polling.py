@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # What these do depends on their arguments alone.
 _CLOSED_MODULES = {"asyncio", "_asyncio", "builtins", "collections", "contextlib", "functools", "itertools", "logging"}
 _CLOSED_MODULES |= {"dataclasses", "enum", "math", "operator", "typing"}
+# What a rewritten assert asks.
+_CLOSED_MODULES |= {"_pytest", "pytest"}
 
 # Methods that look at a clock, a file or the network, whoever has them.
 _LOOKS_OUTSIDE = {"time", "monotonic", "perf_counter", "process_time", "now", "utcnow", "today", "random", "choice"}
@@ -62,6 +64,17 @@ def loop_of(task: asyncio.Task[Any]) -> Site | None:
         if (loop := _loop_around(frame.f_code, frame.f_lineno)) is not None:
             return Site(frame.f_code.co_filename, loop.lineno, frame.f_code.co_qualname)
     return None
+
+
+def may_end(task: asyncio.Task[Any]) -> bool:
+    """Whether one of the loops that the task goes round in has an end."""
+    loops = [_loop_around(frame.f_code, frame.f_lineno) for frame in _users_frames(task)]
+    return any(
+        not isinstance(loop.test, ast.Constant)
+        or any(isinstance(each, (ast.Break, ast.Return, ast.Raise)) for each in _inside(loop))
+        for loop in loops
+        if loop is not None
+    )
 
 
 def state_of(task: asyncio.Task[Any]) -> tuple[Any, ...] | None:

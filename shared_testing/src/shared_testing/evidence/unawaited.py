@@ -136,12 +136,21 @@ def _described(coroutine: Coroutine) -> Unawaited:
     origin = getattr(coroutine, "cr_origin", None) or ()
     code, caller = coroutine.cr_code, origin[0] if origin else None
     site = origin_site(origin)
+    if site is not None:
+        site = _with_qualname(site)
     if (mock := _mock_of(coroutine)) is not None:
         return Unawaited(dotted_name(mock._extract_mock_name(), site), site, code, caller, mock)
     if site is None and is_users(code.co_filename):
         # A library called the user's function, and did not know that it is async.
         site = site_of_code(code)
     return Unawaited(coroutine.__qualname__.rpartition("<locals>.")[2], site, code, caller)
+
+
+def _with_qualname(site: Site) -> Site:
+    # It reads source, which only those pay for who need it.
+    from shared_testing.findings.syntax import with_qualname
+
+    return with_qualname(site)
 
 
 def _mock_of(coroutine: Coroutine) -> Any:

@@ -57,6 +57,6 @@ _TOLD_BY = {"AT301": "AT702", "AT101": "AT502"}
 def one_per_cause(findings: Iterable[Finding]) -> list[Finding]:
     """Each finding once, without those that another at the same line explains; in the order of the rules."""
     unique = list(dict.fromkeys(findings))
-    told = {(finding.rule.code, finding.site) for finding in unique}
+    told = {(finding.rule.code, site) for finding in unique for site in (finding.site, finding.shows_at)}
     left = [each for each in unique if (_TOLD_BY.get(each.rule.code), each.site) not in told]
     return sorted(left, key=lambda finding: finding.rule.code)

@@ -24,6 +24,8 @@ class Finding:
     fix: str = ""
     details: tuple[str, ...] = ()
     """Further lines, for what five lines cannot say: who waits for whom."""
+    shows_at: Site | None = None
+    """The line where it came to light, if that is another one: what is told there follows from this."""
     instead: bool = False
     """It takes the place of the test's own report, which errs about the cause; a test skipped for it fails."""
 

@@ -88,7 +88,16 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 
 def site_of_frame(frame: FrameType) -> Site:
     """The line that this frame is at."""
-    return Site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+    return Site(frame.f_code.co_filename, line_of(frame), frame.f_code.co_qualname)
+
+
+def line_of(frame: FrameType) -> int:
+    """Where the frame is; a jump back to the head of a loop has no line of its own, and gets the one before it."""
+    line: int | None = frame.f_lineno
+    if line is None:
+        lines = [number for start, _, number in frame.f_code.co_lines() if number and start <= frame.f_lasti]
+        line = lines[-1] if lines else frame.f_code.co_firstlineno
+    return line
 
 
 def user_site(frame: FrameType | None) -> Site | None:

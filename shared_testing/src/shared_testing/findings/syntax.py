@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shared_testing.findings.site import Site, site_of_code
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType
 
 
@@ -42,6 +43,34 @@ def decorator_site(code: CodeType, *words: str) -> Site:
         if any(word in ast.unparse(each) for word in words):
             return Site(code.co_filename, each.lineno, code.co_qualname)
     return site_of_code(code)
+
+
+def with_qualname(site: Site) -> Site:
+    """The same line in ``Job.run``, where all that is known is ``run``, or nothing."""
+    tree = tree_of(site.path)
+    names: list[str] = []
+    node: ast.AST | None = tree
+    while node is not None:
+        node = next((each for each in _definitions(node) if covers([each], site.line)), None)
+        if node is not None:
+            names += [node.name] if isinstance(node, ast.ClassDef) else [node.name, "<locals>"]
+    function = site.function or next((name for name in reversed(names) if name != "<locals>"), "")
+    while names and names[-1] != function:
+        # A comprehension or a lambda stands below the last definition; else this is another text than what ran.
+        if function.startswith("<"):
+            names.append(function)
+        else:
+            names.pop()
+    return Site(site.path, site.line, ".".join(names)) if names else site
+
+
+def _definitions(root: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """The nearest definitions below, however deep in other statements."""
+    for child in ast.iter_child_nodes(root):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield child
+        else:
+            yield from _definitions(child)
 
 
 def covers(statements: list[ast.stmt], line: int) -> bool:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from shared_testing.loop import other_ends
 from shared_testing.loop.ending import Stuck
 from shared_testing.loop.pauses import watch_pauses
 
@@ -54,6 +55,7 @@ class LoopObserver:
         if getattr(loop, _MARK, None) is self:
             return
         setattr(loop, _MARK, self)
+        other_ends.loops.add(loop)
         self._watch_tasks(loop)
         self._watch_futures(loop)
         self._watch_timers(loop)

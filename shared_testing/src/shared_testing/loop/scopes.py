@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared_testing.findings.site import is_users
 from shared_testing.findings.syntax import decorator_site
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ def fixture_with(test: Any, wanted: object) -> Fixture | None:
         if value is wanted or any(each is wanted for each in parts(value)):
             return fixture
     return None
+
+
+def fixture_on(test: Any, loop: asyncio.AbstractEventLoop) -> Fixture | None:
+    """The fixture of the test that runs on this loop, if there is but one."""
+    mine = [fixture for fixture, _ in fixtures_of(test) if is_users(fixture.site.path)]
+    found = [fixture for fixture in mine if fixture.loop_scope == scope_of(loop)]
+    return found[0] if len(found) == 1 else None
 
 
 def parts(value: object) -> list[object]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings.site import is_users
+from shared_testing.loop.other_ends import idle_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def only_tasks_run(loop: Any) -> bool:
         loop._signal_handlers
         or getattr(loop, "_executor_jobs", 0)
         # The loop's own wake-up pipe is always registered.
-        or len(loop._selector.get_map()) > 1
+        or (len(loop._selector.get_map()) > 1 and None in idle_ends(loop))
         or any(map(_may_wake, _other_threads()))
     )
 

@@ -33,11 +33,6 @@ class Standstill:
     def name(self, task: asyncio.Task[Any]) -> str:
         return self.names.get(task) or task.get_name()
 
-    def next_of(self, wait: Wait) -> list[Wait]:
-        """The waits of those whom this one waits for."""
-        tasks = awaited_tasks(wait.on) + [deed.task for deed in holders_of(wait.on) if deed.task is not None]
-        return [self.waits[task] for task in tasks if task in self.waits]
-
     def notes(self, without: Iterable[Wait] = ()) -> tuple[str, ...]:
         """A line for each other task that waits on a line of the user's."""
         told = {wait.task for wait in without}
@@ -60,12 +55,10 @@ def verdict(
     """Say what the main task waits for in the end, and why that cannot come."""
     waits = {wait.task: wait for wait in suspended}
     still = Standstill(rule, waits, names(list(waits)))
-    start = waits.get(main) if isinstance(main, asyncio.Task) else None
-    if start is None:
-        start = next((wait for wait in suspended if wait.site is not None), None)
+    start = _start(main, suspended)
     if start is None:
         return Finding(rule, "nothing can wake the event loop", None)
-    path = _path_to_the_end(still, start)
+    path = _path_to_the_end(waits, start)
     if path[-1] in path[:-1]:
         return _cycle(still, path[path.index(path[-1]) : -1])
     # Whoever waits in a coroutine of asyncio's own has no line: the one who waits for that has.
@@ -74,7 +67,25 @@ def verdict(
     return wrong_loop(rule, leaf, still.name(leaf.task), others, test) or _leaf(still, leaf)
 
 
-def _path_to_the_end(still: Standstill, start: Wait) -> list[Wait]:
+def _next_of(waits: Mapping[asyncio.Task[Any], Wait], wait: Wait) -> list[Wait]:
+    """The waits of those whom this one waits for."""
+    tasks = awaited_tasks(wait.on) + [deed.task for deed in holders_of(wait.on) if deed.task is not None]
+    return [waits[task] for task in tasks if task in waits]
+
+
+def last_wait(main: asyncio.Future[Any], suspended: Sequence[Wait]) -> Wait | None:
+    """What the main task waits for in the end, by way of the tasks that it waits for."""
+    start = _start(main, suspended)
+    waits = {wait.task: wait for wait in suspended}
+    return _path_to_the_end(waits, start)[-1] if start is not None else None
+
+
+def _start(main: asyncio.Future[Any], suspended: Sequence[Wait]) -> Wait | None:
+    own = next((wait for wait in suspended if wait.task is main), None)
+    return own or next((wait for wait in suspended if wait.site is not None), None)
+
+
+def _path_to_the_end(waits: Mapping[asyncio.Task[Any], Wait], start: Wait) -> list[Wait]:
     """From who waits to who is waited for; a circle ends with the wait it began with."""
     longest: list[Wait] = []
     todo, seen = [[start]], set()
@@ -86,7 +97,7 @@ def _path_to_the_end(still: Standstill, start: Wait) -> list[Wait]:
         if last.task in seen:
             continue
         seen.add(last.task)
-        following = still.next_of(last)
+        following = _next_of(waits, last)
         # Of several ends the first counts, unless a later path runs in a circle.
         longest = longest or ([] if following else path)
         todo += [[*path, wait] for wait in reversed(following)]

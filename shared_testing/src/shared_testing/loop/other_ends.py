@@ -1,0 +1,53 @@
+"""Whether the other end of a connection lies in an event loop of this process that stands still.
+
+A server of a module-scoped fixture answers nobody while a test runs on a loop of its own: the client's socket is
+open, and nothing will ever come.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+
+loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+"""All that are watched."""
+
+
+def idle_ends(loop: Any) -> list[asyncio.AbstractEventLoop | None]:
+    """For each descriptor of the loop but its own wake-up pipe: the idle loop that has the other end, if one has."""
+    own = getattr(loop._ssock, "fileno", int)()
+    open_here = [fd for fd in loop._selector.get_map() if fd != own]
+    if not open_here:
+        return []
+    others = [(other, list(_addresses(other))) for other in list(loops) if other is not loop and _is_idle(other)]
+    return [_holder(fd, others) for fd in open_here]
+
+
+def _is_idle(loop: Any) -> bool:
+    return not loop.is_closed() and not loop.is_running() and hasattr(loop, "_selector")
+
+
+def _holder(fd: int, others: list[tuple[asyncio.AbstractEventLoop, list[Any]]]) -> asyncio.AbstractEventLoop | None:
+    peer = _ask(fd, socket.socket.getpeername)
+    # A socket pair has no name.
+    return next((other for other, addresses in others if peer and peer in addresses), None)
+
+
+def _addresses(loop: Any) -> Iterator[Any]:
+    for fd in list(loop._selector.get_map()):
+        if name := _ask(fd, socket.socket.getsockname):
+            yield name
+
+
+def _ask(fd: int, question: Any) -> Any:
+    try:
+        with socket.socket(fileno=os.dup(fd)) as double:
+            return question(double)
+    except OSError:
+        return None
