@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from asyncio import _get_running_loop
+from concurrent.futures import thread as pool
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.patches import Patches
@@ -212,12 +213,23 @@ def _does_not_hang(args: tuple[Any, ...]) -> bool:
     return any(isinstance(each, int) and each & os.WNOHANG for each in args[1:])
 
 
+_WORKER = pool._worker.__code__
+_JOB = pool._WorkItem.run.__code__
+
+
 def _is_busy(thread: threading.Thread) -> bool:
     """Whether a join has to wait for work, and not only for an idle worker of a pool to leave."""
     if not thread.is_alive() or thread is threading.current_thread():
         return False
-    frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and frame.f_code.co_qualname != "_worker"
+    frame = last = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code is not _JOB:
+        if frame.f_code is _WORKER:
+            return False
+        frame = frame.f_back
+    if frame is None:
+        return last is not None
+    # Whoever waits for the result has it a moment before the worker has put its tools away.
+    return frame.f_locals.keys().isdisjoint(("result", "exc"))
 
 
 def _has_ended(pid: int) -> bool:
