@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shared_testing.builders.responses import aioresponses
     from shared_testing.fakes.users import FakeUsers
+    from shared_testing.http import Network
 
 
 @pytest_asyncio.fixture
@@ -50,6 +51,15 @@ async def users() -> AsyncIterator[FakeUsers]:
 
     async with FakeUsers() as fake:
         yield fake
+
+
+@pytest_asyncio.fixture
+async def network() -> AsyncIterator[Network]:
+    """Hosts in memory: ``network.serve("https://api.example.com", app)``. Others are refused."""
+    from shared_testing.http import Network
+
+    async with Network() as network:
+        yield network
 
 
 @pytest.fixture

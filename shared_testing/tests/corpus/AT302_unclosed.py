@@ -13,6 +13,8 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from shared_testing.http import Network
+
 
 async def hello(_: web.Request) -> web.Response:
     return web.json_response({"id": 1})
@@ -257,3 +259,93 @@ async def test_a_connector_of_ones_own_that_was_used_is_fine(users: object) -> N
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session, session.get(users.url + "/users/1") as response:
         await response.read()
+
+
+# ------------------------------------------------------------ the same on the network in memory, and nothing of its own
+
+
+async def stuck(_: web.Request) -> web.Response:
+    await asyncio.sleep(3600)
+    return web.Response()
+
+
+async def chat(request: web.Request) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse(heartbeat=10)
+    await socket.prepare(request)
+    async for _ in socket:
+        pass
+    return socket
+
+
+@pytest_asyncio.fixture
+async def api() -> object:
+    app = web.Application()
+    app.router.add_get("/", hello)
+    app.router.add_get("/stuck", stuck)
+    app.router.add_get("/chat", chat)
+    async with Network() as network:
+        yield network.serve("https://api.example.com", app)
+
+
+async def test_in_memory_a_session_that_was_used(api: object) -> None:
+    client = Client()
+    await client.connect()
+    assert await client.fetch("https://api.example.com/") == {"id": 1}
+
+
+async def test_in_memory_a_session_that_was_lost_in_the_middle(api: object) -> None:
+    async def fetch() -> object:
+        session = aiohttp.ClientSession()  # !! AT302
+        async with session.get("https://api.example.com/") as response:
+            return await response.json()
+
+    await fetch()
+    gc.collect()
+
+
+async def test_in_memory_a_connector_without_its_session(api: object) -> None:
+    connector = aiohttp.TCPConnector()  # !! AT302
+    async with aiohttp.ClientSession(connector=connector, connector_owner=False) as session:
+        async with session.get(api.url) as response:
+            await response.read()
+
+
+async def test_in_memory_a_request_that_is_still_running(api: object) -> None:
+    async def ask() -> None:
+        async with aiohttp.ClientSession(api.url) as session:
+            await session.get("/stuck")  # !! AT701
+
+    # Its server ends before the test does.
+    asyncio.get_running_loop().task = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+
+
+async def test_in_memory_all_closed_is_fine(api: object) -> None:
+    async with aiohttp.ClientSession(api.url) as session, session.get("/") as response:
+        assert await response.json() == {"id": 1}
+
+
+async def test_in_memory_a_response_that_is_not_read_is_fine(api: object) -> None:
+    async with aiohttp.ClientSession(api.url) as session:
+        await session.get("/")
+
+
+async def test_in_memory_a_handler_that_still_runs_is_fine(api: object) -> None:
+    async with aiohttp.ClientSession(api.url, timeout=aiohttp.ClientTimeout(total=0.01)) as session:
+        with pytest.raises(TimeoutError):
+            await session.get("/stuck")
+
+
+async def test_in_memory_a_websocket_is_fine(api: object) -> None:
+    async with aiohttp.ClientSession(api.url) as session, session.ws_connect("/chat", heartbeat=10) as socket:
+        await socket.send_str("hello")
+
+
+async def test_in_memory_a_fault_is_fine(api: object) -> None:
+    api.fault("stall").fault("reset_mid_body")
+    async with aiohttp.ClientSession(api.url, timeout=aiohttp.ClientTimeout(total=0.01)) as session:
+        with pytest.raises(TimeoutError):
+            await session.get("/")
+        async with session.get("/") as response:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()

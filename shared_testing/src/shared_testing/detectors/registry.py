@@ -21,6 +21,7 @@ from shared_testing.detectors import (
     missing_await,
     never_ran,
     open_generator,
+    stub_mismatch,
     swallowed_cancellation,
     unclosed,
     unclosed_file,
@@ -55,6 +56,7 @@ RULES: dict[str, Rule] = {
         gather_siblings.RULE,
         foreign_loop.RULE,
         leaked_state.RULE,
+        stub_mismatch.RULE,
     )
 }
 
@@ -86,4 +88,5 @@ def make_detectors(settings: Settings) -> list[Detector]:
         foreign_loop.ForeignLoop(),
         busy_loop.BusyLoop(),
         leaked_state.LeakedState(settings.strict_state),
+        stub_mismatch.StubMismatch(),
     ]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import struct
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
+
+from shared_testing.http.faults import reset
 
 if TYPE_CHECKING:
     from shared_testing.contracts.user_api import Endpoint
@@ -139,13 +139,3 @@ async def play(step: Step, request: web.Request) -> web.StreamResponse:
         reset(request)
         return half
     return web.Response(status=step.status, body=step.body, headers=step.headers)
-
-
-def reset(request: web.Request) -> web.Response:
-    """Cut the connection under this request, as a dying server does; the response returned is never seen."""
-    if request.transport is not None:
-        connection = request.transport.get_extra_info("socket")
-        # Linger for 0 seconds makes the kernel send RST instead of FIN.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        request.transport.abort()
-    return web.Response()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from aiohttp import web
 
 from shared_testing.contracts.user_api import GET_USER, LIST_USERS, LOGIN, SEARCH_USERS, Endpoint, User
-from shared_testing.fakes.script import Script, ScriptedEndpoint, play, reset
+from shared_testing.fakes.script import Script, ScriptedEndpoint, play
 from shared_testing.fakes.weather import Weather
+from shared_testing.http.faults import reset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -1,0 +1,58 @@
+"""AT602: a stub that no request used, or a request that no stub answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared_testing.detectors.detector import Detector
+from shared_testing.evidence import stubs
+from shared_testing.findings import Finding, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shared_testing.detectors.detector import Scope
+    from shared_testing.loop.observer import LoopObserver
+
+RULE = Rule(
+    code="AT602",
+    title="stub never used, request never stubbed, unknown host",
+    cause="what the test has set up is not what the code under test did",
+    fix="set up what is asked for, and remove what is not",
+    explanation=(
+        "An unknown host is a typing error, or a request that should not leave a test. Code that takes every error\n"
+        "for an outage tries again and gives up, and the test is green for the wrong reason. A fault that no request\n"
+        "met has tested nothing."
+    ),
+    bad="""
+async def test_fetch(network):
+    network.serve("https://api.exmaple.com", app)
+    assert await fetch("https://api.example.com/users/1") is None
+""",
+    good="""
+async def test_fetch(network):
+    network.serve("https://api.example.com", app)
+    assert await fetch("https://api.example.com/users/1") is None
+""",
+    lint="none",
+    not_seen="requests by another library than aiohttp, and those by a connector of one's own that is no TCPConnector",
+)
+
+
+class StubMismatch(Detector):
+    rules: tuple[Rule, ...] = (RULE,)
+
+    def __init__(self) -> None:
+        self._heard: list[stubs.Mismatch] = []
+
+    def install(self, observer: LoopObserver) -> None:
+        stubs.listeners.append(self._heard.append)
+
+    def uninstall(self) -> None:
+        stubs.listeners.remove(self._heard.append)
+
+    def finish(self, scope: Scope) -> Iterable[Finding]:
+        # A loop of retries meets the same host again and again.
+        heard = list(dict.fromkeys(self._heard))
+        self._heard.clear()
+        return [Finding(RULE, each.symptom, each.site, each.cause, each.fix) for each in heard]
