@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# They stand in the environment for test_works_with.py alone, which asks for them by name.
+# They stand in the environment for test_plugin_works_with.py alone, which asks for them by name.
 _STRANGERS = ("randomly", "timeout", "xdist", "xdist.looponfail")
 
 
