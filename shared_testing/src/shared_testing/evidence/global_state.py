@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _CONTAINERS = (dict, list, set, deque, bytearray)
 _SCALARS = (int, float, str, bytes, bool, type(None), tuple, frozenset)
+# Kept as they are: a number's identity may be that of an earlier one, which is gone, and they hold nothing else alive.
+_PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
 _MOST_SHOWN = 4
 _WIDEST = 50
 
@@ -42,7 +44,7 @@ class _Owner:
     def __init__(self, module: str, prefix: str, namespace: Any) -> None:
         self.module, self.prefix, self.namespace = module, prefix, namespace
         self.size = 0
-        self.identities: tuple[int, ...] = ()
+        self.identities: list[object] = []
         self.parts: list[tuple[str, Any]] = []
         self.pictures: dict[str, tuple[Any, str]] = {}
         self.read()
@@ -56,9 +58,11 @@ class _Owner:
         self.parts = [
             (name, each[0]) for name, each in self.pictures.items() if not isinstance(watched[name], _SCALARS)
         ]
+        self.identities = self.look()
 
-    def look(self) -> tuple[int, ...]:
-        return tuple(map(id, map(self.namespace.get, self.pictures)))
+    def look(self) -> list[object]:
+        values = map(self.namespace.get, self.pictures)
+        return [value if type(value) in _PLAIN else id(value) for value in values]
 
     def changed(self) -> list[tuple[str, str, str]]:
         """Each name whose value is another or differs, with both pictures."""

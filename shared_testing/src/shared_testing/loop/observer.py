@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from shared_testing.evidence.log_readers import is_heard
 from shared_testing.loop import other_ends
 from shared_testing.loop.ending import Stuck
 from shared_testing.loop.pauses import watch_pauses
@@ -30,7 +31,7 @@ class LoopObserver:
         self.on_task: list[Callable[[asyncio.Task[Any]], object]] = []
         """Called with each new task, on the stack of who created it."""
         self.on_error: list[Callable[[asyncio.AbstractEventLoop, dict[str, Any]], bool]] = []
-        """Called with what the loop would hand to its exception handler; True keeps it from there."""
+        """Called with what the loop would hand to its exception handler; True keeps it out of pytest's own log."""
         self.on_future: list[Callable[[asyncio.Future[Any]], object]] = []
         """Called with each future of loop.create_future(), on the stack of who asked for it."""
         self.on_timer: list[Callable[[asyncio.TimerHandle], object]] = []
@@ -142,7 +143,8 @@ class LoopObserver:
 
         def observed_call_exception_handler(context: dict[str, Any]) -> None:
             # All are told, also when the first has taken it.
-            if not any([self._guarded(tell, loop, context) for tell in self.on_error]):  # noqa: C419
+            taken = any([self._guarded(tell, loop, context) for tell in self.on_error])  # noqa: C419
+            if not taken or is_heard():
                 call_exception_handler(context)
 
         loop.call_exception_handler = observed_call_exception_handler
