@@ -75,8 +75,8 @@ class Cancellations:
         places = tuple(
             (frame.f_code, frame.f_lineno) for frame in frames_of(task) if is_users(frame.f_code.co_filename)
         )
-        # Without a place to catch it nothing can be kept; a task that has not begun or runs just now has none.
-        if not any(catching_site(code, line) for code, line in places):
+        # A task that has not begun, or runs just now, has no place to catch it.
+        if not places:
             return
         request = Request(task, places, task.cancelling(), _asked_by_wait_for(), _within(task))
         self.requests.append(request)
@@ -96,8 +96,15 @@ class Cancellations:
                 self._see_it_delivered(request)
                 return
             request.delivered, request.kept = True, _kept(request)
+            if request.task.done() and request.kept is None:
+                self._forget(request)
         except Exception:  # noqa: BLE001 - called by the loop, whose handler would take it for the user's error
             request.kept = None
+
+    def _forget(self, request: Request) -> None:
+        """It did what it was to do. Most do so, before anybody has read their source."""
+        if request in self.requests:
+            self.requests.remove(request)
 
     def kept_by(self, task: asyncio.Task[Any]) -> Request | None:
         """The request that the task has kept from going on, and works on as if nothing had been."""

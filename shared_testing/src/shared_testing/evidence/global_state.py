@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 _CONTAINERS = (dict, list, set, deque, bytearray)
@@ -45,7 +45,7 @@ class _Owner:
         self.module, self.prefix, self.namespace = module, prefix, namespace
         self.size = 0
         self.identities: list[object] = []
-        self.parts: list[tuple[str, Any]] = []
+        self.parts: list[tuple[str, Callable[[Any], Any], Any]] = []
         self.pictures: dict[str, tuple[Any, str]] = {}
         self.read()
 
@@ -56,7 +56,9 @@ class _Owner:
         watched = {name: value for name, value in values.items() if _is_watched(name, value)}
         self.pictures = {name: (_fingerprint(value), picture(value)) for name, value in watched.items()}
         self.parts = [
-            (name, each[0]) for name, each in self.pictures.items() if not isinstance(watched[name], _SCALARS)
+            (name, _of_container if isinstance(watched[name], _CONTAINERS) else _of_instance, each[0])
+            for name, each in self.pictures.items()
+            if not isinstance(watched[name], _SCALARS)
         ]
         self.identities = self.look()
 
@@ -67,7 +69,7 @@ class _Owner:
     def changed(self) -> list[tuple[str, str, str]]:
         """Each name whose value is another or differs, with both pictures."""
         same = self.size == len(self.namespace) and self.identities == self.look()
-        if same and all(_fingerprint(self.namespace[name]) == known for name, known in self.parts):
+        if same and all(fingerprint(self.namespace[name]) == known for name, fingerprint, known in self.parts):
             return []
         before = self.pictures
         self.read()
@@ -155,13 +157,19 @@ def _fingerprint(value: Any) -> Any:
     """Differs when the value or a part of it was replaced, added or taken away."""
     if isinstance(value, _SCALARS):
         return value if not isinstance(value, (tuple, frozenset)) else id(value)
-    if isinstance(value, dict):
-        return id(value), len(value), *map(id, list(value.values())[:_WIDEST])
+    return _of_container(value) if isinstance(value, _CONTAINERS) else _of_instance(value)
+
+
+def _of_container(value: Any) -> Any:
     if isinstance(value, bytearray):
         return id(value), bytes(value[:_WIDEST])
-    if isinstance(value, _CONTAINERS):
-        return id(value), len(value), *map(id, list(value)[:_WIDEST])
-    parts = list((_attributes(value) or {}).values())[:_WIDEST]
+    # A copy, at one stroke: another thread may write to it just now.
+    items = list(value.values() if isinstance(value, dict) else value)
+    return id(value), len(value), *map(id, items[:_WIDEST])
+
+
+def _of_instance(value: Any) -> Any:
+    parts = list(value.__dict__.values())[:_WIDEST]
     return id(value), *((id(each), len(each) if isinstance(each, _CONTAINERS) else 0) for each in parts)
 
 

@@ -32,9 +32,17 @@ def reads_log(scope: Scope) -> bool:
     if not isinstance(log.logger, logging.Logger):
         return True
     body = body_of(scope.test)
-    if body is not None and not scope.tears_down and "caplog" in body.co_varnames[: body.co_argcount + body.co_kwonlyargcount]:
+    if (
+        body is not None
+        and not scope.tears_down
+        and "caplog" in body.co_varnames[: body.co_argcount + body.co_kwonlyargcount]
+    ):
         return True
     return any(_package(each) == "unittest" for each in _handlers())
+
+
+def _asks_for(fixture: str, body: CodeType | None) -> bool:
+    return body is not None and fixture in body.co_varnames[: body.co_argcount + body.co_kwonlyargcount]
 
 
 def is_heard() -> bool:
