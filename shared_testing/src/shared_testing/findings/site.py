@@ -73,17 +73,21 @@ def is_users(filename: str) -> bool:
 _CALLBACK = asyncio.Handle._run.__code__
 _RUNNER = asyncio.Runner.run.__code__
 _RUN = asyncio.BaseEventLoop.run_until_complete.__code__
+_END_FILES = frozenset({asyncio.events.__file__, asyncio.runners.__file__, asyncio.base_events.__file__})
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The nearest frame of the user's own among this frame and its callers, up to the loop's callback."""
     while frame is not None:
-        code = frame.f_code
-        # By identity, one by one: to hash or compare code objects is to do so with all that they contain.
-        if code is _CALLBACK or code is _RUNNER or code is _RUN:
-            return None
-        if is_users(code.co_filename):
-            return frame
+        # Each reading of f_code is an audit event; most frames are a library's, and their module says so for less.
+        file = frame.f_globals.get("__file__")
+        if not isinstance(file, str) or file in _END_FILES or is_users(file):
+            code = frame.f_code
+            # By identity, one by one: to hash or compare code objects is to do so with all that they contain.
+            if code is _CALLBACK or code is _RUNNER or code is _RUN:
+                return None
+            if is_users(code.co_filename):
+                return frame
         frame = frame.f_back
     return None
 
