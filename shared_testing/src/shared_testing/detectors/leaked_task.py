@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.log_readers import reads_log
-from shared_testing.findings import Finding, Rule, user_site
+from shared_testing.findings import Finding, Rule
 
 if TYPE_CHECKING:
     import asyncio
@@ -78,9 +77,9 @@ class LeakedTask(Detector):
         self._born.clear()
         self._destroyed.clear()
 
-    def _task_created(self, task: asyncio.Task[Any]) -> None:
+    def _task_created(self, task: asyncio.Task[Any], site: Site | None) -> None:
         # Not the test's own task, which has no user's line below it.
-        if self._scope is None or self._scope.wider or (site := user_site(sys._getframe(2))) is None:
+        if self._scope is None or self._scope.wider or site is None:
             self._born.pop(id(task), None)
         else:
             self._born[id(task)] = weakref.ref(task), site

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
 from shared_testing.evidence.log_readers import body_of, reads_log
-from shared_testing.findings import Finding, Rule, user_site
-from shared_testing.findings.site import is_users, last_user_site, site_of_frame
+from shared_testing.findings import Finding, Rule
+from shared_testing.findings.site import is_users_frame, last_user_site, site_of_frame
 from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ class LostException(Detector):
         self._scope, self._lost = scope, []
         self._body = body_of(scope.test)
 
-    def _task_created(self, task: asyncio.Task[Any]) -> None:
+    def _task_created(self, task: asyncio.Task[Any], site: Site | None) -> None:
         if (scope := self._scope) is not None:
-            self._born[id(task)] = _Born(weakref.ref(task), user_site(sys._getframe(2)), scope.wider > 0)
+            self._born[id(task)] = _Born(weakref.ref(task), site, scope.wider > 0)
 
     def _future_created(self, future: asyncio.Future[Any]) -> None:
         caller = sys._getframe(2)
         # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
-        if (scope := self._scope) is not None and is_users(caller.f_code.co_filename):
+        if (scope := self._scope) is not None and is_users_frame(caller):
             own = caller.f_code is self._body
             self._born[id(future)] = _Born(weakref.ref(future), site_of_frame(caller), scope.wider > 0, own)
 

@@ -76,10 +76,19 @@ _RUN = asyncio.BaseEventLoop.run_until_complete.__code__
 _END_FILES = frozenset({asyncio.events.__file__, asyncio.runners.__file__, asyncio.base_events.__file__})
 
 
+def is_users_frame(frame: FrameType) -> bool:
+    """Whether the user's own code runs in it.
+
+    Each reading of f_code is an audit event; most frames are a library's, and their module says so for less.
+    """
+    file = frame.f_globals.get("__file__")
+    return (not isinstance(file, str) or is_users(file)) and is_users(frame.f_code.co_filename)
+
+
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The nearest frame of the user's own among this frame and its callers, up to the loop's callback."""
     while frame is not None:
-        # Each reading of f_code is an audit event; most frames are a library's, and their module says so for less.
+        # As in is_users_frame().
         file = frame.f_globals.get("__file__")
         if not isinstance(file, str) or file in _END_FILES or is_users(file):
             code = frame.f_code
