@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     Coroutine = CoroutineType[Any, Any, Any]
 
-# The user's line calls a library's function, which calls one of its own. Each frame more costs each coroutine of the
-# program, and that of the loop, whose functions are long, costs most.
-_ORIGIN_DEPTH = 3
+# The user's line calls a library's function, and that the coroutine function. Each frame more costs each coroutine of
+# the program, and those of the loop, whose functions are long, cost most.
+_ORIGIN_DEPTH = 2
 # An AsyncMock makes its coroutine five calls below the user's line.
 _ORIGIN_DEPTH_OF_MOCK = 8
 _RUNNING = (CoroutineType, GeneratorType, AsyncGeneratorType)
