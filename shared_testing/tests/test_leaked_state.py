@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
+
+from shared_testing.evidence import global_state
 
 if TYPE_CHECKING:
     import pytest
@@ -58,3 +62,18 @@ def test_strict_mode_fails_the_test_that_leaves_it_changed(pytester: pytest.Pyte
     result = run(pytester, "-o", "findings_strict_state=true", "-v")
     assert TEXT in result.stdout.str()
     result.stdout.fnmatch_lines(["*::test_fills FAILED*", "*::test_fills_and_empties PASSED*"])
+
+
+def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program has thousands of globals, and all are looked at after each test."""
+    module = ModuleType("settings_of_a_program")
+    module.__dict__.update(__file__="/program/settings.py", retries=3, hosts=["a", "b"], rate=2.5, modes=("r", "w"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    state = global_state.GlobalState()
+    state.begin()
+    monkeypatch.setattr(global_state, "picture", lambda value: f"read again: {value}")
+    assert state.end("test_a") == []
+    module.__dict__["rate"] = 2.25
+    (change,) = state.end("test_b")
+    assert (change.name, change.before, change.after) == ("rate", "2.5", "read again: 2.25")
+    assert state.end("test_c") == []

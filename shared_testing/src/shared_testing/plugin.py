@@ -155,6 +155,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     watcher = item.config.stash.get(_WATCHER, None)
     if watcher is not None and call.excinfo is not None:
         watcher.failed(call.excinfo.value)
+    if watcher is not None and watcher.scope is not None:
+        watcher.scope.tears_down = call.when != "setup"
     return (yield)
 
 

@@ -139,6 +139,14 @@ async def test_timers_that_fired_or_were_cancelled_are_fine() -> None:
     await fired.wait()
 
 
+async def test_an_entry_that_expires_is_fine() -> None:
+    """It holds data, and runs none of the program's code: no maintainer would cancel each one."""
+    cache, seen = {"key": "value"}, {"key"}
+    loop = asyncio.get_running_loop()
+    loop.call_later(3600, cache.pop, "key", None)
+    loop.call_later(3600, seen.discard, "key")
+
+
 async def test_the_timers_of_asyncio_are_fine() -> None:
     async with asyncio.timeout(3600), asyncio.timeout_at(asyncio.get_running_loop().time() + 3600):
         await asyncio.wait_for(asyncio.sleep(0.001), 3600)

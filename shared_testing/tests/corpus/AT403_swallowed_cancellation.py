@@ -237,6 +237,20 @@ async def test_a_supervisor_that_stops_its_child_is_fine() -> None:
         assert await supervise() == "ok"
 
 
+async def test_a_job_that_is_stopped_in_a_call_with_a_timeout_is_fine() -> None:
+    async def job() -> None:
+        try:
+            await asyncio.wait_for(asyncio.sleep(3600), 10)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    task = asyncio.create_task(job())
+    await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_timeouts_in_a_loop_are_fine() -> None:
     queue: asyncio.Queue[int] = asyncio.Queue()
     for _ in range(3):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
+import logging.handlers
+import unittest
 
 import pytest
 import pytest_asyncio
@@ -136,15 +139,26 @@ async def test_the_result_of_a_thread() -> None:
     await asyncio.wait([future])
 
 
-async def test_a_future() -> None:
+def refused() -> asyncio.Future[None]:
     future = asyncio.get_running_loop().create_future()  # !! AT701
     future.set_exception(ValueError("lost"))
+    return future
+
+
+async def test_a_future() -> None:
+    refused()
 
 
 async def test_a_future_that_a_module_keeps() -> None:
-    future = asyncio.get_running_loop().create_future()  # !! AT701
-    future.set_exception(ValueError("kept"))
-    KEPT.append(future)
+    KEPT.append(refused())
+
+
+async def test_a_future_that_got_what_was_raised() -> None:
+    future = asyncio.get_running_loop().create_future()
+    try:
+        int("no number")  # !! AT701
+    except ValueError as error:
+        future.set_exception(error)
 
 
 async def test_the_end_of_an_async_generator() -> None:
@@ -244,6 +258,73 @@ async def test_a_handler_of_the_users_is_fine() -> None:
     loop.call_soon(lambda: 1 / 0)
     await asyncio.sleep(0.001)
     assert isinstance(seen[0], ZeroDivisionError)
+
+
+async def test_a_future_as_a_prop_of_the_test_is_fine() -> None:
+    """The test plays the server to what it tests; nothing of the program has failed."""
+    future = asyncio.get_running_loop().create_future()
+    told: list[object] = []
+    future.add_done_callback(told.append)
+    future.set_exception(ConnectionResetError())
+    await asyncio.sleep(0)
+    assert told == [future]
+
+
+async def test_a_test_that_reads_the_log_is_fine(caplog: pytest.LogCaptureFixture) -> None:
+    task = asyncio.create_task(fail())
+    await asyncio.sleep(0.001)
+    del task
+    gc.collect()
+    asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+    await asyncio.sleep(0.001)
+    assert "Task exception was never retrieved" in caplog.text
+    assert "Exception in callback" in caplog.text
+
+
+async def test_a_test_that_asserts_on_the_log_is_fine() -> None:
+    with unittest.TestCase().assertLogs("asyncio"):
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        await asyncio.sleep(0.001)
+
+
+async def test_a_log_that_is_read_while_nothing_was_lost(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        raise KeyError("after the last look")  # !! AT701
+
+    KEPT.append(asyncio.create_task(work()))
+    await asyncio.sleep(0.001)
+    assert caplog.text == ""
+
+
+@pytest_asyncio.fixture
+async def broken_off() -> object:
+    stopped = asyncio.Event()
+
+    async def work() -> None:
+        await stopped.wait()
+        raise KeyError("in the teardown")  # !! AT701
+
+    yield asyncio.create_task(work()).get_name()
+    stopped.set()
+    await asyncio.sleep(0.001)
+
+
+async def test_a_log_that_is_read_before_the_teardown(broken_off: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert broken_off not in caplog.text
+
+
+async def test_a_handler_of_the_programs_hears_it_too() -> None:
+    def tick() -> None:
+        raise KeyError("bad tick")  # !! AT701
+
+    heard = logging.handlers.BufferingHandler(100)
+    logging.getLogger().addHandler(heard)
+    try:
+        asyncio.get_running_loop().call_soon(tick)
+        await asyncio.sleep(0.001)
+    finally:
+        logging.getLogger().removeHandler(heard)
+    assert [record.getMessage()[:21] for record in heard.buffer] == ["Exception in callback"]
 
 
 async def test_a_programs_own_notice_is_fine() -> None:

@@ -24,6 +24,8 @@ class Scope:
     """pytest's item; None outside pytest."""
     loops: list[asyncio.AbstractEventLoop] = field(default_factory=list)
     """The loops that ran inside, in the order in which they were seen."""
+    tears_down: bool = False
+    """The test's own function has ended: what happens from now on it cannot see."""
     wider: int = 0
     """How many fixtures of a wider scope than the test's are being set up just now: what they make lives on."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import weakref
 from asyncio import base_events
+from collections import deque
+from types import BuiltinMethodType
 from typing import TYPE_CHECKING
 
 from shared_testing.detectors.detector import Detector
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 # call_later() asks call_at(). Sleeps and timeouts, which have their timers too, lie elsewhere.
 _THROUGH = frozenset({base_events.__file__})
+_CONTAINERS = (dict, list, set, deque)
 
 
 class LeakedTimer(Detector):
@@ -57,12 +60,18 @@ class LeakedTimer(Detector):
         alive = [(handle, site) for weak, site in self._set if (handle := weak()) is not None]
         self._set.clear()
         self._kept.clear()
-        return [_finding(handle, site) for handle, site in alive if _is_set(handle)]
+        return [_finding(handle, site) for handle, site in alive if _is_set(handle) and not _forgets_entry(handle)]
 
 
 def _is_set(handle: asyncio.TimerHandle) -> bool:
     # uvloop's does not tell whether it was due.
     return getattr(handle, "_scheduled", False) and not handle.cancelled()
+
+
+def _forgets_entry(handle: asyncio.TimerHandle) -> bool:
+    """``call_later(ttl, cache.pop, key, None)``: it runs no code of the program's, and touches nothing but data."""
+    callback = getattr(handle, "_callback", None)
+    return isinstance(callback, BuiltinMethodType) and isinstance(callback.__self__, _CONTAINERS)
 
 
 def _finding(handle: asyncio.TimerHandle, site: Site) -> Finding:

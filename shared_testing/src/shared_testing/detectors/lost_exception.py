@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
-from shared_testing.findings import Finding, Rule, user_site
-from shared_testing.findings.site import is_users, last_user_site, site_of_frame
+from shared_testing.evidence.log_readers import body_of, reads_log
+from shared_testing.findings import Finding, Rule
+from shared_testing.findings.site import is_users_frame, last_user_site, site_of_frame
 from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import CodeType
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.findings import Site
@@ -47,7 +49,8 @@ class Cache:
 """,
     lint="RUF006 (ruff) sees a task that is not even kept",
     not_seen=(
-        "what a loop.set_exception_handler() of the user's gets; errors of libraries with no line of the user's;\n"
+        "what a loop.set_exception_handler() of the user's gets, or a test that asks for caplog; errors of libraries\n"
+        "with no line of the user's; an error that was never raised, in a future that the test's own function made;\n"
         "the future of run_coroutine_threadsafe(), which never tells; uvloop's own transports"
     ),
 )
@@ -64,6 +67,8 @@ class _Born(NamedTuple):
     site: Site | None
     wide: bool
     """A fixture of a wider scope made it, and may look at it in its teardown."""
+    is_props: bool = False
+    """The test's own function made it, to play a part of the program to what it tests."""
 
 
 class LostException(Detector):
@@ -74,6 +79,7 @@ class LostException(Detector):
         # By number: when a future tells that it was lost, weak references to it may be dead already.
         self._born: dict[int, _Born] = {}
         self._lost: list[tuple[BaseException, Finding]] = []
+        self._body: CodeType | None = None
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
@@ -85,16 +91,18 @@ class LostException(Detector):
 
     def start(self, scope: Scope) -> None:
         self._scope, self._lost = scope, []
+        self._body = body_of(scope.test)
 
-    def _task_created(self, task: asyncio.Task[Any]) -> None:
+    def _task_created(self, task: asyncio.Task[Any], site: Site | None) -> None:
         if (scope := self._scope) is not None:
-            self._born[id(task)] = _Born(weakref.ref(task), user_site(sys._getframe(2)), scope.wider > 0)
+            self._born[id(task)] = _Born(weakref.ref(task), site, scope.wider > 0)
 
     def _future_created(self, future: asyncio.Future[Any]) -> None:
         caller = sys._getframe(2)
         # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
-        if (scope := self._scope) is not None and is_users(caller.f_code.co_filename):
-            self._born[id(future)] = _Born(weakref.ref(future), site_of_frame(caller), scope.wider > 0)
+        if (scope := self._scope) is not None and is_users_frame(caller):
+            own = caller.f_code is self._body
+            self._born[id(future)] = _Born(weakref.ref(future), site_of_frame(caller), scope.wider > 0, own)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
         error = context.get("exception")
@@ -105,6 +113,8 @@ class LostException(Detector):
             return False
         # Whoever has set a handler looks after it; what follows from a leaked task is told by AT301.
         if loop.get_exception_handler() is not None or context.get("message") == _SHUTDOWN:
+            return False
+        if reads_log(self._scope):
             return False
         finding = self._finding(context, error)
         if finding is None or _ASYNCIOS_OWN.isdisjoint(context):
@@ -137,6 +147,8 @@ class LostException(Detector):
         future = context.get("future")
         born = self._born.get(id(future))
         made = born.site if born is not None else None
+        if born is not None and born.is_props and raised is None:
+            return None
         if (site := raised or made) is None:
             return None
         told = _told(error)

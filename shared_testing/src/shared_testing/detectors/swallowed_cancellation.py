@@ -123,8 +123,9 @@ class SwallowedCancellation(Detector):
 
     def _expired_in_vain(self, timeout: Any) -> None:
         task = timeout._task
-        request = next((each for each in reversed(self._cancellations.requests) if each.task is task), None)
-        if request is None or (site := request.catcher()) is None:
+        requests = [each for each in reversed(self._cancellations.requests) if each.task is task]
+        request, site = next(((each, site) for each in requests if (site := each.catcher())), (None, None))
+        if request is None or site is None:
             return
         request.kept = None
         deadline = user_site(sys._getframe(2))

@@ -142,7 +142,8 @@ def maker(frame: FrameType | None, thing: object) -> tuple[Site | None, tuple[st
     via: list[str] = []
     user = user_frame(frame)
     while frame is not None and frame is not user:
-        via.append(frame.f_code.co_filename)
+        # A library's module is in its own file; f_code would be an audit event each time.
+        via.append(frame.f_globals.get("__file__") or frame.f_code.co_filename)
         frame = frame.f_back
     # A subclass's own __init__ is not where the thing was wanted.
     while user is not None and _is_init_of(user, thing):

@@ -7,6 +7,7 @@ way out may keep it. Where the task waited is known when it is asked, whether it
 from __future__ import annotations
 
 import sys
+import weakref
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared_testing.findings.catching import catching_site, in_one_body, is_last_step
 from shared_testing.findings.site import is_users
 from shared_testing.loop.ending import has_been_ended
-from shared_testing.loop.waits import frames_of, future_of
+from shared_testing.loop.waits import frame_of, frames_of, future_of, suspended_coroutines
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,6 +38,8 @@ class Request:
     """How many requests were open by then."""
     by_wait_for: bool
     """``asyncio.wait_for()`` asked, because its time was over."""
+    within: weakref.ref[Any] | None = None
+    """The library's coroutine in which the innermost of the task's own functions waited."""
     at: float = field(default_factory=monotonic)
     delivered: bool = False
     kept: Site | None = None
@@ -46,6 +49,12 @@ class Request:
     def is_open(self) -> bool:
         """Nobody has taken it back, as a timeout does when it turns it into a TimeoutError."""
         return self.task.cancelling() > self.before
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """The library's call that it was thrown into cleans up, and has not let it out yet: ``wait_for()`` does so."""
+        inner = self.within() if self.within is not None else None
+        return inner is not None and any(each is inner for each in suspended_coroutines(self.task))
 
     def catcher(self) -> Site | None:
         """The first line on the way out that may keep the cancellation."""
@@ -66,23 +75,36 @@ class Cancellations:
         places = tuple(
             (frame.f_code, frame.f_lineno) for frame in frames_of(task) if is_users(frame.f_code.co_filename)
         )
-        # Without a place to catch it nothing can be kept; a task that has not begun or runs just now has none.
-        if not any(catching_site(code, line) for code, line in places):
+        # A task that has not begun, or runs just now, has no place to catch it.
+        if not places:
             return
-        request = Request(task, places, task.cancelling(), _asked_by_wait_for())
+        request = Request(task, places, task.cancelling(), _asked_by_wait_for(), _within(task))
         self.requests.append(request)
-        waited = future_of(task)
+        self._see_it_delivered(request)
+
+    def _see_it_delivered(self, request: Request) -> None:
+        waited = future_of(request.task)
         if waited is not None and not waited.done():
             # Called after the task's own step, which was registered first.
             waited.add_done_callback(lambda _: self._delivered(request))
         else:
-            task.get_loop().call_soon(self._delivered, request)
+            request.task.get_loop().call_soon(self._delivered, request)
 
     def _delivered(self, request: Request) -> None:
         try:
+            if not request.task.done() and request.is_on_its_way:
+                self._see_it_delivered(request)
+                return
             request.delivered, request.kept = True, _kept(request)
+            if request.task.done() and request.kept is None:
+                self._forget(request)
         except Exception:  # noqa: BLE001 - called by the loop, whose handler would take it for the user's error
             request.kept = None
+
+    def _forget(self, request: Request) -> None:
+        """It did what it was to do. Most do so, before anybody has read their source."""
+        if request in self.requests:
+            self.requests.remove(request)
 
     def kept_by(self, task: asyncio.Task[Any]) -> Request | None:
         """The request that the task has kept from going on, and works on as if nothing had been."""
@@ -92,6 +114,20 @@ class Cancellations:
                 request.kept = request.kept or (None if task.done() else _kept(request))
                 if request.kept is not None:
                     return request
+        return None
+
+
+def _within(task: asyncio.Task[Any]) -> weakref.ref[Any] | None:
+    inner = None
+    for each in suspended_coroutines(task):
+        frame = frame_of(each)
+        if frame is not None and is_users(frame.f_code.co_filename):
+            inner = None
+        elif inner is None:
+            inner = each
+    try:
+        return weakref.ref(inner) if inner is not None else None
+    except TypeError:
         return None
 
 

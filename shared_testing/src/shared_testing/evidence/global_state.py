@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 _CONTAINERS = (dict, list, set, deque, bytearray)
 _SCALARS = (int, float, str, bytes, bool, type(None), tuple, frozenset)
+# Kept as they are: a number's identity may be that of an earlier one, which is gone, and they hold nothing else alive.
+_PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
+# As good as id(), which is an audit event each time.
+_identity = object.__hash__
 _MOST_SHOWN = 4
 _WIDEST = 50
 
@@ -42,8 +46,8 @@ class _Owner:
     def __init__(self, module: str, prefix: str, namespace: Any) -> None:
         self.module, self.prefix, self.namespace = module, prefix, namespace
         self.size = 0
-        self.identities: tuple[int, ...] = ()
-        self.parts: list[tuple[str, Any]] = []
+        self.identities: list[object] = []
+        self.parts: list[tuple[str, Callable[[Any], Any], Any]] = []
         self.pictures: dict[str, tuple[Any, str]] = {}
         self.read()
 
@@ -54,16 +58,20 @@ class _Owner:
         watched = {name: value for name, value in values.items() if _is_watched(name, value)}
         self.pictures = {name: (_fingerprint(value), picture(value)) for name, value in watched.items()}
         self.parts = [
-            (name, each[0]) for name, each in self.pictures.items() if not isinstance(watched[name], _SCALARS)
+            (name, _of_container if isinstance(watched[name], _CONTAINERS) else _of_instance, each[0])
+            for name, each in self.pictures.items()
+            if not isinstance(watched[name], _SCALARS)
         ]
+        self.identities = self.look()
 
-    def look(self) -> tuple[int, ...]:
-        return tuple(map(id, map(self.namespace.get, self.pictures)))
+    def look(self) -> list[object]:
+        values = map(self.namespace.get, self.pictures)
+        return [value if type(value) in _PLAIN else _identity(value) for value in values]
 
     def changed(self) -> list[tuple[str, str, str]]:
         """Each name whose value is another or differs, with both pictures."""
         same = self.size == len(self.namespace) and self.identities == self.look()
-        if same and all(_fingerprint(self.namespace[name]) == known for name, known in self.parts):
+        if same and all(fingerprint(self.namespace[name]) == known for name, fingerprint, known in self.parts):
             return []
         before = self.pictures
         self.read()
@@ -79,7 +87,7 @@ class _Owner:
     def _stranger(self, name: str) -> tuple[Any, str]:
         """What took the name and is of a library's class: that of a session, where None had been."""
         value = self.namespace.get(name, _NONE)
-        return _NONE if value is _NONE else (id(value), f"a {type(value).__name__}")
+        return _NONE if value is _NONE else (_identity(value), f"a {type(value).__name__}")
 
 
 _NONE: tuple[Any, str] = (None, "")
@@ -150,15 +158,21 @@ def _attributes(value: Any) -> dict[str, Any] | None:
 def _fingerprint(value: Any) -> Any:
     """Differs when the value or a part of it was replaced, added or taken away."""
     if isinstance(value, _SCALARS):
-        return value if not isinstance(value, (tuple, frozenset)) else id(value)
-    if isinstance(value, dict):
-        return id(value), len(value), *map(id, list(value.values())[:_WIDEST])
+        return value if not isinstance(value, (tuple, frozenset)) else _identity(value)
+    return _of_container(value) if isinstance(value, _CONTAINERS) else _of_instance(value)
+
+
+def _of_container(value: Any) -> Any:
     if isinstance(value, bytearray):
-        return id(value), bytes(value[:_WIDEST])
-    if isinstance(value, _CONTAINERS):
-        return id(value), len(value), *map(id, list(value)[:_WIDEST])
-    parts = list((_attributes(value) or {}).values())[:_WIDEST]
-    return id(value), *((id(each), len(each) if isinstance(each, _CONTAINERS) else 0) for each in parts)
+        return _identity(value), bytes(value[:_WIDEST])
+    # A copy, at one stroke: another thread may write to it just now.
+    items = list(value.values() if isinstance(value, dict) else value)
+    return _identity(value), len(value), *map(_identity, items[:_WIDEST])
+
+
+def _of_instance(value: Any) -> Any:
+    parts = list(value.__dict__.values())[:_WIDEST]
+    return _identity(value), *((_identity(each), len(each) if isinstance(each, _CONTAINERS) else 0) for each in parts)
 
 
 def picture(value: Any, depth: int = 0) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.patches import Patches
@@ -35,6 +36,7 @@ class MockCall(NamedTuple):
     called: Site
     made: Site | None
     """The line that made the mock, or the one that it is an attribute or result of."""
+    mock: weakref.ref[Any]
 
     @property
     def name(self) -> str:
@@ -45,7 +47,8 @@ class MockCalls:
     """The calls of the present scope. Patches ``unittest.mock`` once somebody has imported it."""
 
     def __init__(self) -> None:
-        self._calls: dict[tuple[CodeType, int], MockCall] = {}
+        # By the identity of the function's code, which the call keeps alive.
+        self._calls: dict[tuple[int, int], MockCall] = {}
         self._made: dict[int, Site] = {}
         self._patches = Patches()
         self._patched = False
@@ -108,10 +111,15 @@ class MockCalls:
         try:
             if (frame := user_frame(sys._getframe(2))) is None:
                 return
+            key = (id(frame.f_code), frame.f_lineno)
+            known = self._calls.get(key)
+            if known is not None and known.mock() is mock:
+                # Once more, in a loop; it is the last one now.
+                self._calls[key] = self._calls.pop(key)
+                return
             name = mock._extract_mock_name()
             if name.endswith("__"):
                 return
-            key = (frame.f_code, frame.f_lineno)
             self._calls.pop(key, None)
             self._calls[key] = MockCall(
                 kind=type(mock).__name__,
@@ -120,6 +128,7 @@ class MockCalls:
                 code=frame.f_code,
                 called=site_of_frame(frame),
                 made=self.made_at(mock),
+                mock=weakref.ref(mock),
             )
         except Exception:  # noqa: BLE001 - as above
             return

@@ -32,7 +32,7 @@ class OwnCode:
         definitions = getattr(getattr(test, "_fixtureinfo", None), "name2fixturedefs", {})
         functions = [getattr(test, "obj", None)]
         functions += [getattr(each, "func", None) for several in definitions.values() for each in several]
-        self._bodies = {code for each in functions if (code := _code(each)) is not None}
+        self._bodies = {code for each in functions if (code := code_of(each)) is not None}
         self._files = _helping_files(getattr(test, "module", None))
 
     def place(self, user: FrameType) -> Place:
@@ -77,7 +77,7 @@ def _imported_files(module: Any) -> Iterator[str]:
             yield path
 
 
-def _code(function: Any) -> CodeType | None:
+def code_of(function: Any) -> CodeType | None:
     try:
         function = inspect.unwrap(function)
     except (TypeError, ValueError):

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     Coroutine = CoroutineType[Any, Any, Any]
 
+# The user's line calls a library's function, and that the coroutine function. Each frame more costs each coroutine of
+# the program, and those of the loop, whose functions are long, cost most.
+_ORIGIN_DEPTH = 2
 # An AsyncMock makes its coroutine five calls below the user's line.
-_ORIGIN_DEPTH = 8
+_ORIGIN_DEPTH_OF_MOCK = 8
 _RUNNING = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 
@@ -57,6 +60,7 @@ class UnawaitedCoroutines:
         self._watching = False
         self._warn: Callable[[Coroutine], object] | None = None
         self._patches = Patches()
+        self._mocks_patched = False
 
     def install(self) -> None:
         self._depth = sys.get_coroutine_origin_tracking_depth()
@@ -64,6 +68,7 @@ class UnawaitedCoroutines:
         # CPython calls this for each coroutine that is destroyed unawaited; asyncio's debug mode relies on it too.
         self._warn = getattr(warnings, "_warn_unawaited_coroutine")  # noqa: B009 - private, so unknown to mypy
         self._patches.set(warnings, "_warn_unawaited_coroutine", self._dropped)
+        self._mocks_patched = False
 
     def uninstall(self) -> None:
         # What was told and still lives would be told once more by the interpreter, when it ends.
@@ -78,9 +83,30 @@ class UnawaitedCoroutines:
         """A scope begins. `look_back`: what has not been awaited so far is not its own."""
         self._found, self._kept, self._watching = [], [], True
         self._collections = _collections()
+        self._look_deeper_in_mocks()
         if look_back:
             for coroutine in filter(_never_began, _of_type(CoroutineType, gc.get_objects())):
                 self._tell(coroutine)
+
+    def _look_deeper_in_mocks(self) -> None:
+        """Once somebody has imported them."""
+        mixin = getattr(sys.modules.get("unittest.mock"), "AsyncMockMixin", None)
+        call = getattr(sys.modules.get("unittest.mock"), "CallableMixin", None)
+        if self._mocks_patched or mixin is None or (make := getattr(call, "_mock_call", None)) is None:
+            return
+        self._mocks_patched = True
+        get_depth, set_depth = sys.get_coroutine_origin_tracking_depth, sys.set_coroutine_origin_tracking_depth
+
+        def observed_mock_call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+            before = get_depth()
+            # One more, for this function.
+            set_depth(max(before, _ORIGIN_DEPTH_OF_MOCK + 1))
+            try:
+                return make(self, *args, **kwargs)
+            finally:
+                set_depth(before)
+
+        self._patches.set(mixin, "_mock_call", observed_mock_call)
 
     def before_collection(self) -> None:
         """Note the young coroutines that have not begun; whichever survives the collection is kept by something."""

@@ -70,18 +70,33 @@ def is_users(filename: str) -> bool:
 # Below a callback of the loop lies whoever runs the loop (a script's `pytest.main()`, a test's `asyncio.run()`), who
 # has made nothing of what the callback makes.
 # And nobody has made what the runner itself starts: the walk through all of pytest would find nothing.
-# Not a set: the hash of a code object is that of all it contains, and is made anew each time.
-_ENDS = tuple(
-    function.__code__
-    for function in (asyncio.Handle._run, asyncio.Runner.run, asyncio.BaseEventLoop.run_until_complete)
-)
+_CALLBACK = asyncio.Handle._run.__code__
+_RUNNER = asyncio.Runner.run.__code__
+_RUN = asyncio.BaseEventLoop.run_until_complete.__code__
+_END_FILES = frozenset({asyncio.events.__file__, asyncio.runners.__file__, asyncio.base_events.__file__})
+
+
+def is_users_frame(frame: FrameType) -> bool:
+    """Whether the user's own code runs in it.
+
+    Each reading of f_code is an audit event; most frames are a library's, and their module says so for less.
+    """
+    file = frame.f_globals.get("__file__")
+    return (not isinstance(file, str) or is_users(file)) and is_users(frame.f_code.co_filename)
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The nearest frame of the user's own among this frame and its callers, up to the loop's callback."""
-    while frame is not None and frame.f_code not in _ENDS:
-        if is_users(frame.f_code.co_filename):
-            return frame
+    while frame is not None:
+        # As in is_users_frame().
+        file = frame.f_globals.get("__file__")
+        if not isinstance(file, str) or file in _END_FILES or is_users(file):
+            code = frame.f_code
+            # By identity, one by one: to hash or compare code objects is to do so with all that they contain.
+            if code is _CALLBACK or code is _RUNNER or code is _RUN:
+                return None
+            if is_users(code.co_filename):
+                return frame
         frame = frame.f_back
     return None
 

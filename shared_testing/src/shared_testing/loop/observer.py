@@ -6,11 +6,14 @@ loop factory that another plugin's could displace.
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from shared_testing.evidence.log_readers import is_heard
+from shared_testing.findings.site import user_site
 from shared_testing.loop import other_ends
 from shared_testing.loop.ending import Stuck
 from shared_testing.loop.pauses import watch_pauses
@@ -18,6 +21,8 @@ from shared_testing.loop.pauses import watch_pauses
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+
+    from shared_testing.findings.site import Site
 
 _MARK = "_shared_testing_observer"
 _PAUSES = "_shared_testing_pauses"
@@ -27,10 +32,10 @@ class LoopObserver:
     """Calls its subscribers for each event in each attached loop. Subscribers are quick and never raise."""
 
     def __init__(self) -> None:
-        self.on_task: list[Callable[[asyncio.Task[Any]], object]] = []
-        """Called with each new task, on the stack of who created it."""
+        self.on_task: list[Callable[[asyncio.Task[Any], Site | None], object]] = []
+        """Called with each new task, and the user's line that created it."""
         self.on_error: list[Callable[[asyncio.AbstractEventLoop, dict[str, Any]], bool]] = []
-        """Called with what the loop would hand to its exception handler; True keeps it from there."""
+        """Called with what the loop would hand to its exception handler; True keeps it out of pytest's own log."""
         self.on_future: list[Callable[[asyncio.Future[Any]], object]] = []
         """Called with each future of loop.create_future(), on the stack of who asked for it."""
         self.on_timer: list[Callable[[asyncio.TimerHandle], object]] = []
@@ -85,11 +90,13 @@ class LoopObserver:
 
         def observed_create_task(coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
             task: asyncio.Task[Any] = create_task(coro, **kwargs)
-            for tell in self.on_task:
-                try:
-                    tell(task)
-                except Exception as error:  # noqa: BLE001 - see on_crash; spelled out, as this is on everybody's path
-                    self.on_crash(tell, error)
+            if self.on_task:
+                site = user_site(sys._getframe(1))
+                for tell in self.on_task:
+                    try:
+                        tell(task, site)
+                    except Exception as error:  # noqa: BLE001 - see on_crash; spelled out: it is on everybody's path
+                        self.on_crash(tell, error)
             if self.on_cancel:
                 # On the task itself: its class is written in C and cannot be patched. By a weak reference, so that
                 # the task dies when it would. A task of the user's own making may refuse.
@@ -142,7 +149,8 @@ class LoopObserver:
 
         def observed_call_exception_handler(context: dict[str, Any]) -> None:
             # All are told, also when the first has taken it.
-            if not any([self._guarded(tell, loop, context) for tell in self.on_error]):  # noqa: C419
+            taken = any([self._guarded(tell, loop, context) for tell in self.on_error])  # noqa: C419
+            if not taken or is_heard():
                 call_exception_handler(context)
 
         loop.call_exception_handler = observed_call_exception_handler

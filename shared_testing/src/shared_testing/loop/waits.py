@@ -59,9 +59,14 @@ def wait_of(task: asyncio.Task[Any]) -> Wait:
 def frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """The frames of the task's coroutine and of those it awaits, outermost first."""
     for each in suspended_coroutines(task):
-        frame = getattr(each, "cr_frame", None) or getattr(each, "gi_frame", None) or getattr(each, "ag_frame", None)
-        if frame is not None:
+        if (frame := frame_of(each)) is not None:
             yield frame
+
+
+def frame_of(coroutine: Any) -> FrameType | None:
+    """That of a coroutine, a generator or an async generator, while it has one."""
+    frames = (getattr(coroutine, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
+    return next((each for each in frames if each is not None), None)
 
 
 def suspended_coroutines(task: asyncio.Task[Any]) -> Iterator[Any]:
