@@ -64,7 +64,7 @@ class LostUpdates(Detector):
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
 
-    def _task_created(self, task: asyncio.Task[Any]) -> None:
+    def _task_created(self, task: asyncio.Task[Any], _: object) -> None:
         code = getattr(task.get_coro(), "cr_code", None)
         if code is None or not is_users(code.co_filename):
             return
