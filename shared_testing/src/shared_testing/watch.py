@@ -57,7 +57,7 @@ class Watcher:
 
     def begin(self, scope: Scope) -> None:
         self.scope, self._found = scope, []
-        self._ask(self._starting, id, scope)
+        self._ask(self._starting, _nothing, scope)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a loop that runs in the present scope."""
@@ -171,6 +171,10 @@ def _wanted(detector: Detector, settings: Settings) -> bool:
 
 def _name_of(listener: Callable[..., object]) -> str:
     return getattr(listener, "__qualname__", repr(listener))
+
+
+def _nothing(answer: object) -> None:
+    pass
 
 
 def _overriding(detectors: list[Detector], method: str) -> list[tuple[Detector, Any]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from shared_testing.evidence.harmless import harmless
-from shared_testing.findings.site import is_users, site_of_frame
+from shared_testing.findings.site import is_users_frame, site_of_frame
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -64,7 +64,7 @@ def _near(frame: FrameType | None) -> Site | None:
     for _ in range(_NEAR):
         if frame is None:
             return None
-        if is_users(frame.f_code.co_filename):
+        if is_users_frame(frame):
             return site_of_frame(frame)
         frame = frame.f_back
     return None
