@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import socket
 import ssl
 import sys
-import warnings
 from asyncio import base_events, selector_events, sslproto, streams, unix_events
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from shared_testing.detectors.detector import Detector
 from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import closable
 from shared_testing.evidence.births import Births, direct_maker, maker
+from shared_testing.evidence.finalizers import without_warning
 from shared_testing.findings import Rule, site_of_code
 from shared_testing.findings.site import is_users
 
@@ -187,7 +186,7 @@ class Unclosed(Detector):
     def _watch_dying(self, owner: Any, thing_of: Callable[[Any], Any] = lambda thing: thing) -> None:
         """Python's own complaint at the death of a thing would reach whichever test runs then: ours replaces it."""
         original = owner.__del__
-        quietly = _without_warning(original)
+        quietly = without_warning(original)
 
         @functools.wraps(original)
         def observed_del(dying: Any, **kwargs: Any) -> None:
@@ -285,26 +284,3 @@ def _guarded(act: Callable[..., Any], *args: Any) -> Any:
         return act(*args)
     except Exception:  # noqa: BLE001 - whatever it is; a thing is then not watched
         return None
-
-
-class _Silence:
-    """In the place of the module `warnings`, which finalizers take as an argument to have it until the end."""
-
-    @staticmethod
-    def warn(*_: Any, **__: Any) -> None:
-        return None
-
-
-def _without_warning(finalizer: Callable[..., None]) -> Callable[[Any], None]:
-    for name in inspect.signature(finalizer).parameters:
-        if name == "_warn":
-            return lambda dying: finalizer(dying, _warn=_Silence.warn)
-        if name in ("_warnings", "warnings"):
-            return lambda dying: finalizer(dying, **{name: _Silence})
-
-    def quietly(dying: Any) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            finalizer(dying)
-
-    return quietly
