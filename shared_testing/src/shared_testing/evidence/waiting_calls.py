@@ -224,7 +224,9 @@ def _is_busy(thread: threading.Thread) -> bool:
     frame = last = sys._current_frames().get(thread.ident or 0)
     while frame is not None and frame.f_code is not _JOB:
         if frame.f_code is _WORKER:
-            return False
+            has = frame.f_locals
+            # A pool that is shut down has one None in its queue; more than that is work that nobody has begun.
+            return has.get("work_item") is not None or ("work_queue" in has and has["work_queue"].qsize() > 1)
         frame = frame.f_back
     if frame is None:
         return last is not None
