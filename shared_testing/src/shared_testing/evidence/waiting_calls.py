@@ -217,6 +217,7 @@ _WORKER = pool._worker.__code__
 _JOB = pool._WorkItem.run.__code__
 
 
+@harmless(True)
 def _is_busy(thread: threading.Thread) -> bool:
     """Whether a join has to wait for work, and not only for an idle worker of a pool to leave."""
     if not thread.is_alive() or thread is threading.current_thread():
@@ -231,7 +232,7 @@ def _is_busy(thread: threading.Thread) -> bool:
     if frame is None:
         return last is not None
     # Whoever waits for the result has it a moment before the worker has put its tools away.
-    return frame.f_locals.keys().isdisjoint(("result", "exc"))
+    return "result" not in frame.f_locals and "exc" not in frame.f_locals
 
 
 def _has_ended(pid: int) -> bool:
