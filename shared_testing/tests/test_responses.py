@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aioresponses import CallbackResult
 
 from shared_testing import aioresponses
 from shared_testing.builders.responses import UnmatchedRequest
 from shared_testing.contracts import ContractViolation
 from shared_testing.contracts.user_api import USER_API
+
+if TYPE_CHECKING:
+    import yarl
 
 URL = "https://api.example.com/users/1"
 
@@ -124,6 +128,30 @@ async def test_what_keeps_the_contract_is_a_stub_like_any_other(responses: aiore
     assert await fetch(f"{base}/users/search?q=a") == 200
     with pytest.raises(TimeoutError):
         await fetch(f"{base}/users/2")
+
+
+@refused
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_callback_is_held_against_it_when_it_answers(responses: aioresponses, is_async: bool) -> None:
+    """Until then nobody knows what it says; the line that wrote the stub is told."""
+
+    def answer(url: yarl.URL, **_: object) -> CallbackResult:
+        return CallbackResult(payload={"id": int(url.name), "nmae": "A"})
+
+    async def answer_later(url: yarl.URL, **_: object) -> CallbackResult:
+        return answer(url)
+
+    responses.check_against(USER_API, API)
+    responses.get(re.compile(f"{API}/.*"), callback=answer_later if is_async else answer)
+    with pytest.raises(ContractViolation, match=re.escape("nmae is no field of User; did you mean name?")):
+        await fetch(URL)
+
+
+async def test_a_callback_answers(responses: aioresponses) -> None:
+    """On today's aiohttp as well, with or without a reply of its own."""
+    responses.get(URL, callback=lambda *_, **__: CallbackResult(status=404))
+    responses.get(URL, callback=lambda *_, **__: None, status=503)
+    assert [await fetch(URL) for _ in range(2)] == [404, 503]
 
 
 async def test_other_hosts_are_other_services(responses: aioresponses) -> None:

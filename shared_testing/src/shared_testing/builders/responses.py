@@ -88,7 +88,7 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
     def check_against(self, contract: Contract, base_url: str) -> Self:
         """Hold the stubs that follow, for URLs below `base_url`, against that contract.
 
-        Patterns, callbacks and exceptions are not checked.
+        What a pattern or a callback answers is known when it is asked, and checked then. Exceptions are not checked.
         """
         self._contracts[URL(base_url.rstrip("/"))] = contract
         return self
@@ -97,21 +97,26 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
         self, url: str | URL | re.Pattern[str], method: str = "GET", **kwargs: Any
     ) -> None:
         __tracebackhide__ = True
-        if isinstance(url, str | URL):
+        stub = _Stub(f"{method} {getattr(url, 'pattern', url)}", written_at())
+        callback = kwargs.get("callback")
+        if isinstance(url, str | URL) and callback is None:
             self._check(URL(url), method, kwargs)
-        kwargs.setdefault("response_class", _StubbedResponse)
-        super().add(url, method, **kwargs)
-        key, matcher = next(reversed(self._matches.items()))
-        stub = self._stubs[key] = _Stub(f"{method} {getattr(url, 'pattern', url)}", written_at())
-        build = matcher.build_response
 
-        async def build_response(*args: Any, **options: Any) -> Any:
+        async def answer(url: URL, **request: Any) -> Any:
+            __tracebackhide__ = True
             stub.used = True
-            return await build(*args, **options)
+            result = callback(url, **request) if callback is not None else None
+            if inspect.isawaitable(result):
+                result = await result
+            if result is not None:
+                result.response_class = result.response_class or _StubbedResponse
+            self._check(url, method, kwargs if result is None else vars(result), stub.site)
+            return result
 
-        matcher.build_response = build_response  # type: ignore[method-assign]
+        super().add(url, method, **{"response_class": _StubbedResponse, **kwargs, "callback": answer})
+        self._stubs[next(reversed(self._matches))] = stub
 
-    async def match(self, method: str, url: URL, allow_redirects: bool = True, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - as it is there
+    async def match(self, method: str, url: URL, allow_redirects: bool = True, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         response = await super().match(method, url, allow_redirects=allow_redirects, **kwargs)
         if response is None and not self.passthrough_unmatched:
@@ -122,7 +127,7 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
         super().__enter__()
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
         if kind is None:
             self.tell_unused()
         super().__exit__(kind, error, traceback)
@@ -134,9 +139,9 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
     def tell_unused(self) -> None:
         """Report the stubs that no request has used (AT602)."""
         for key, stub in self._stubs.items():
-            # What is used up is gone; what repeats stays, and has to have been used once.
+            # What is used up is gone; what repeats for ever stays, and has to have been used once.
             matcher = self._matches.get(key)
-            if matcher is None or (stub.used and matcher.repeat is True):
+            if matcher is None or (stub.used and isinstance(matcher.repeat, bool)):
                 continue
             was = "was left over" if stub.used else "was never used"
             cause = f"{'fewer requests' if stub.used else 'no request'} to it than it is for"
@@ -150,14 +155,14 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
         used = any(stub.name == what for stub in self._stubs.values())
         cause = f"the stubs left are: {', '.join(left) or 'none'}"
         if close:
-            cause = f"did you mean {' or '.join(close)}? "[:-1]
+            cause = f"did you mean {' or '.join(close)}?"
         if used and not close:
             cause = f"its stub is used up (repeat=True keeps one); {cause}"
         fix = f"responses.{method.lower()}({str(url)!r}, ...)"
         stubs.tell(stubs.Mismatch(f"request {what}, which no stub answers", user_site(sys._getframe(1)), cause, fix))
         return UnmatchedRequest(f"no stub answers {what}\n{cause}\nwrite {fix}")
 
-    def _check(self, url: URL, method: str, stub: dict[str, Any]) -> None:
+    def _check(self, url: URL, method: str, stub: dict[str, Any], site: Site | None = None) -> None:
         __tracebackhide__ = True
         for base, contract in self._contracts.items():
             prefix = base.path.rstrip("/")
@@ -167,14 +172,21 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
             endpoint = contract.find(method, path)
             if endpoint is None:
                 reason = f"the {contract.title} has no such operation; {contract.nearest(method, path)}"
-                forbid(f"stub {method} {url}, which the contract forbids", reason, "stub what the service has")
-            if not (stub.get("exception") or stub.get("timeout") or stub.get("callback")):
+                forbid(
+                    f"stub {method} {url}, which the contract forbids", reason, "stub what the service has", site=site
+                )
+            if not (stub.get("exception") or stub.get("timeout")):
                 try:
                     check_reply(endpoint, _reply(stub))
                 except ContractViolation as error:
                     reason = str(error).partition(": ")[2]
                     fix = "write what the service does answer"
-                    forbid(f"stub {method} {url} -> {stub.get('status', 200)}, which the contract forbids", reason, fix)
+                    forbid(
+                        f"stub {method} {url} -> {stub.get('status', 200)}, which the contract forbids",
+                        reason,
+                        fix,
+                        site=site,
+                    )
 
 
 def _reply(stub: dict[str, Any]) -> Reply:

@@ -167,5 +167,3 @@ def _is_retry_after(text: str) -> bool:
 
 def _number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
-
-

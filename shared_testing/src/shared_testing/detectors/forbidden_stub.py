@@ -35,7 +35,7 @@ async def test_waits(users, client):
     await client.fetch_user(1)
 """,
     lint="none",
-    not_seen="stubs of other tools, those of `responses` at URLs without check_against(), patterns and callbacks",
+    not_seen="stubs of other tools, and those of `responses` at URLs without check_against()",
 )
 
 

@@ -18,8 +18,8 @@ def written_at() -> Site | None:
     return user_site(sys._getframe(1))
 
 
-def forbid(what: str, why: str, fix: str = "") -> NoReturn:
-    """Tell AT601 and raise: `what` the test has written, and `why` it cannot be."""
+def forbid(what: str, why: str, fix: str = "", *, site: Site | None = None) -> NoReturn:
+    """Tell AT601 and raise: `what` the test has written, and `why` it cannot be. `site`: where, if not just now."""
     __tracebackhide__ = True
-    stubs.tell(stubs.Mismatch(what, written_at(), why, fix, code="AT601"))
+    stubs.tell(stubs.Mismatch(what, site or written_at(), why, fix, code="AT601"))
     raise ContractViolation(f"{what}: {why}")

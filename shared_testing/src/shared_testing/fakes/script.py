@@ -115,7 +115,7 @@ class ScriptedEndpoint:
     def break_contract(
         self, status: int, body: Any = None, *, times: int | None = 1, content_type: str = "", **headers: object
     ) -> ScriptedEndpoint:
-        """The same with whatever a server may send that does not keep its promise: how the client takes that is tested."""
+        """Answer what the contract forbids, to see how the client takes a server that misbehaves."""
         return self._add(f"{status}", times, reply=_reply(status, body, content_type, headers))
 
     def delay(self, seconds: float, *, times: int | None = 1) -> ScriptedEndpoint:

@@ -137,7 +137,9 @@ class FakeUsers:
         number = len(users) + 1 if id is None else id
         address = email or f"{str(name).lower().replace(' ', '.')}.{number}@example.com"
         # `and`: the remainder of what is no number would be an error of its own.
-        user = User(id=number, name=name, email=address, plan=_PLANS[(isinstance(number, int) and number) % len(_PLANS)])
+        user = User(
+            id=number, name=name, email=address, plan=_PLANS[(isinstance(number, int) and number) % len(_PLANS)]
+        )
         if reason := unlike(user, User, "the body"):
             forbid("users.add() makes a user that the contract forbids", reason, "give what the API can hold")
         if number in users:
