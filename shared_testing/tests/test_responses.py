@@ -154,6 +154,30 @@ async def test_a_callback_answers(responses: aioresponses) -> None:
     assert [await fetch(URL) for _ in range(2)] == [404, 503]
 
 
+@refused
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ({"data": {"username": "a", "password": "b"}}, "send application/json, not a dict"),
+        ({"json": {"user": "a", "password": "b"}}, "user is no field of Credentials; did you mean username?"),
+        ({}, "send application/json, not a body without a type"),
+    ],
+)
+async def test_a_request_that_the_service_refuses_is_not_granted(
+    responses: aioresponses, sent: dict[str, Any], reason: str
+) -> None:
+    """Code that sends a form where JSON was agreed on would pass by any other stub."""
+    responses.check_against(USER_API, API)
+    token = {"access_token": "t0ken", "token_type": "bearer", "expires_in": 60}
+    responses.post(f"{API}/auth/login", payload=token)
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ContractViolation, match=re.escape(reason)):
+            await session.post(f"{API}/auth/login", **sent)
+        responses.post(f"{API}/auth/login", payload=token)
+        await session.post(f"{API}/auth/login", json={"username": "a", "password": "b"})
+    responses.clear()
+
+
 async def test_other_hosts_are_other_services(responses: aioresponses) -> None:
     """/users/1 of somebody else has fields of its own."""
     responses.check_against(USER_API, API)

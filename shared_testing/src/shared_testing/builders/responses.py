@@ -27,7 +27,7 @@ from shared_testing.findings.site import user_site
 if TYPE_CHECKING:
     import re
 
-    from shared_testing.contracts.contract import Contract
+    from shared_testing.contracts.contract import Contract, Endpoint
     from shared_testing.findings.site import Site
 
 _WANTS_WRITER = "stream_writer" in inspect.signature(aiohttp.ClientResponse).parameters
@@ -86,7 +86,7 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
         self._contracts: dict[URL, Contract] = {}
 
     def check_against(self, contract: Contract, base_url: str) -> Self:
-        """Hold the stubs that follow, for URLs below `base_url`, against that contract.
+        """Hold the stubs that follow, for URLs below `base_url`, against that contract, and requests that they grant.
 
         What a pattern or a callback answers is known when it is asked, and checked then. Exceptions are not checked.
         """
@@ -100,7 +100,7 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
         stub = _Stub(f"{method} {getattr(url, 'pattern', url)}", written_at())
         callback = kwargs.get("callback")
         if isinstance(url, str | URL) and callback is None:
-            self._check(URL(url), method, kwargs)
+            self._check(method, URL(url), kwargs)
 
         async def answer(url: URL, **request: Any) -> Any:
             __tracebackhide__ = True
@@ -110,7 +110,10 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
                 result = await result
             if result is not None:
                 result.response_class = result.response_class or _StubbedResponse
-            self._check(url, method, kwargs if result is None else vars(result), stub.site)
+            reply = kwargs if result is None else vars(result)
+            self._check(method, url, reply, stub.site)
+            if reply.get("status", 200) < 400 and reply.get("exception") is None:
+                self._check_request(method, url, request)
             return result
 
         super().add(url, method, **{"response_class": _StubbedResponse, **kwargs, "callback": answer})
@@ -162,31 +165,39 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
         stubs.tell(stubs.Mismatch(f"request {what}, which no stub answers", user_site(sys._getframe(1)), cause, fix))
         return UnmatchedRequest(f"no stub answers {what}\n{cause}\nwrite {fix}")
 
-    def _check(self, url: URL, method: str, stub: dict[str, Any], site: Site | None = None) -> None:
-        __tracebackhide__ = True
+    def _promised(self, method: str, url: URL) -> tuple[Contract, Endpoint | None] | None:
         for base, contract in self._contracts.items():
             prefix = base.path.rstrip("/")
-            if url.origin() != base.origin() or not url.path.startswith(f"{prefix}/"):
-                continue
-            path = url.path.removeprefix(prefix)
-            endpoint = contract.find(method, path)
-            if endpoint is None:
-                reason = f"the {contract.title} has no such operation; {contract.nearest(method, path)}"
-                forbid(
-                    f"stub {method} {url}, which the contract forbids", reason, "stub what the service has", site=site
-                )
-            if not (stub.get("exception") or stub.get("timeout")):
-                try:
-                    check_reply(endpoint, _reply(stub))
-                except ContractViolation as error:
-                    reason = str(error).partition(": ")[2]
-                    fix = "write what the service does answer"
-                    forbid(
-                        f"stub {method} {url} -> {stub.get('status', 200)}, which the contract forbids",
-                        reason,
-                        fix,
-                        site=site,
-                    )
+            if url.host is not None and url.origin() == base.origin() and url.path.startswith(f"{prefix}/"):
+                return contract, contract.find(method, url.path.removeprefix(prefix))
+        return None
+
+    def _check(self, method: str, url: URL, stub: dict[str, Any], site: Site | None = None) -> None:
+        __tracebackhide__ = True
+        promised = self._promised(method, url)
+        if promised is None:
+            return
+        contract, endpoint = promised
+        if endpoint is None:
+            reason = f"the {contract.title} has no such operation; {contract.nearest(method, url.path)}"
+            forbid(f"stub {method} {url}, which the contract forbids", reason, "stub what the service has", site=site)
+        if stub.get("exception") or stub.get("timeout"):
+            return
+        try:
+            check_reply(endpoint, _reply(stub))
+        except ContractViolation as error:
+            what = f"stub {method} {url} -> {stub.get('status', 200)}, which the contract forbids"
+            forbid(what, str(error).partition(": ")[2], "write what the service does answer", site=site)
+
+    def _check_request(self, method: str, url: URL, request: dict[str, Any]) -> None:
+        """A stub answers whatever it is asked; the service would not."""
+        __tracebackhide__ = True
+        promised = self._promised(method, url)
+        if promised is None or promised[1] is None:
+            return
+        if refusal := promised[1].refusal(url.query, *_sent(request)):
+            what = f"request {method} {url} that the contract forbids is answered by a stub"
+            forbid(what, refusal, "send what the service takes, or let the stub answer with 422")
 
 
 def _reply(stub: dict[str, Any]) -> Reply:
@@ -194,3 +205,13 @@ def _reply(stub: dict[str, Any]) -> Reply:
     body = json.dumps(stub["payload"]) if stub.get("payload") is not None else stub.get("body", "")
     headers = {"Content-Type": stub.get("content_type", "application/json"), **(stub.get("headers") or {})}
     return Reply(stub.get("status", 200), headers, body.encode() if isinstance(body, str) else body)
+
+
+def _sent(request: dict[str, Any]) -> tuple[str, bytes]:
+    """The content type and the body that aiohttp would send."""
+    headers = {str(name).lower(): value for name, value in (request.get("headers") or {}).items()}
+    data = request.get("data")
+    if request.get("json") is not None:
+        return headers.get("content-type", "application/json"), json.dumps(request["json"]).encode()
+    body = data.encode() if isinstance(data, str) else data if isinstance(data, bytes) else b""
+    return headers.get("content-type", "" if data is None else f"a {type(data).__name__}"), body
