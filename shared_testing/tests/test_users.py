@@ -10,12 +10,15 @@ import pytest
 import pytest_asyncio
 
 from shared_testing import FakeUsers
-from shared_testing.contracts.user_api import GET_USER
+from shared_testing.contracts import ContractViolation
+from shared_testing.contracts.openapi import openapi
+from shared_testing.contracts.user_api import GET_USER, USER_API
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from shared_testing import VirtualClock
+    from shared_testing.http import Network
 
 
 @pytest_asyncio.fixture
@@ -147,7 +150,7 @@ def test_ids_are_unique() -> None:
     """Adding the same id twice is a mistake in the test."""
     fake = FakeUsers()
     fake.add("Alice", id=7)
-    with pytest.raises(ValueError, match="ids are positive and unique"):
+    with pytest.raises(ValueError, match="ids are unique"):
         fake.add("Bob", id=7)
 
 
@@ -157,8 +160,67 @@ def test_the_url_of_a_stopped_fake_says_what_to_do() -> None:
         _ = FakeUsers().url
 
 
-async def test_a_taken_port_leaves_nothing_running(users: FakeUsers) -> None:
+async def test_a_taken_port_leaves_nothing_running() -> None:
     """Entering fails with the system's error, and the half-made server is undone."""
-    port = int(users.url.rpartition(":")[2])
-    with pytest.raises(OSError, match="address already in use"):
-        await FakeUsers(port=port).__aenter__()
+    async with FakeUsers() as users:
+        port = int(users.url.rpartition(":")[2])
+        with pytest.raises(OSError, match="address already in use"):
+            await FakeUsers(port=port).__aenter__()
+
+
+@pytest.mark.allow_finding("AT601", reason="the refusal is what is tested")
+@pytest.mark.parametrize(("user", "reason"), [({"id": -5}, "id is -5, but is at least 1"), ({"name": 3}, "name is an")])
+def test_a_user_that_the_api_cannot_have_is_refused(user: Any, reason: str) -> None:
+    """On the line that adds it."""
+    with pytest.raises(ContractViolation, match=reason):
+        FakeUsers().add(**user)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/users?limit=0", "limit is 0, but is at least 1"),
+        ("/users?limit=1001", "limit is 1001, but is at most 1000"),
+        ("/users?after=x", "after is a string, 'x', not an integer"),
+        ("/users?after=-1", "after is -1"),
+        ("/users/search", "q is missing"),
+    ],
+)
+async def test_a_query_that_cannot_be_read_is_refused(session: aiohttp.ClientSession, path: str, reason: str) -> None:
+    """By 422, with the parameter's name."""
+    status, problem = await ask(session, path)
+    assert status == 422
+    assert reason in problem["error"]
+
+
+async def test_a_login_is_json(session: aiohttp.ClientSession) -> None:
+    """A form is another thing, though it holds the same words."""
+    async with session.post("/auth/login", data={"username": "testuser", "password": "testpass"}) as response:
+        assert response.status == 422
+        assert "application/json" in (await response.json())["error"]
+
+
+@pytest.mark.allow_finding("AT602", reason="the report is what is tested")
+@pytest.mark.parametrize(("path", "nearest"), [("/user/1", "GET /users/{id}"), ("/v2/shop/orders", "there are POST")])
+async def test_a_path_that_the_api_lacks_names_the_nearest(
+    session: aiohttp.ClientSession, path: str, nearest: str
+) -> None:
+    """The answer is a 404 as any other; that nobody has meant it, the test's report says."""
+    status, problem = await ask(session, path)
+    assert status == 404
+    assert nearest in problem["error"]
+
+
+async def test_it_describes_itself(session: aiohttp.ClientSession) -> None:
+    """/openapi.json is made from the contract that the stubs are held against."""
+    status, document = await ask(session, "/openapi.json")
+    assert (status, document) == (200, openapi(USER_API))
+
+
+async def test_it_may_be_served_at_the_production_url(network: Network) -> None:
+    """Code that has its URL from nowhere else finds it."""
+    fake = FakeUsers().serve_on(network, "https://api.example.com")
+    fake.add("Alice")
+    async with aiohttp.ClientSession() as session:
+        assert (await ask(session, "https://api.example.com/users/1"))[0] == 200
+    assert fake.connections == 1

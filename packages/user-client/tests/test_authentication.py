@@ -123,7 +123,7 @@ async def test_other_answers_are_errors_too(
 
 async def test_a_login_has_a_deadline(users: FakeUsers, virtual_clock: VirtualClock) -> None:
     """A server that is silent at the login times out like any call (A5)."""
-    users.on(LOGIN).fault("stall", times=9)
+    users.on(LOGIN).fault("stall", times=None)
     async with AuthenticatedAPIClient(users.url, timeout=3) as client:
         with pytest.raises(RequestTimedOut, match="POST /auth/login"):
             await client.authenticate("testuser", "testpass")
@@ -187,7 +187,7 @@ async def test_no_word_of_the_token_gets_out(
     await member.authenticate("testuser", "testpass")
     token = member.token or ""
     echo = {"error": f"do not like 'Bearer {token}', nor testpass"}
-    users.on(GET_USER).reply(500, echo, times=3).reply(400, echo).fault("reset_mid_body", times=3)
+    users.on(GET_USER).reply(500, echo, times=3).break_contract(400, echo).fault("reset_mid_body", times=3)
     shown = [repr(member), str(vars(member))]
     for _ in range(3):
         with pytest.raises(UserAPIError) as caught:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared_testing import FakeUsers, VirtualClock, aioresponses
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
 async def test_a_passing_failure_is_tried_again(
     users: FakeUsers, virtual_clock: VirtualClock, client: UserAPIClient, status: int
 ) -> None:
@@ -47,7 +47,7 @@ async def test_a_passing_failure_is_tried_again(
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422, 451, 501])
 async def test_a_lasting_failure_is_not(users: FakeUsers, client: UserAPIClient, status: int) -> None:
     """What will be refused again is asked once."""
-    users.on(GET_USER).reply(status)
+    users.on(GET_USER).break_contract(status)
     with pytest.raises(UserAPIError) as caught:
         await client.fetch_user(1)
     assert caught.value.status == status
@@ -58,7 +58,7 @@ async def test_after_the_last_try_the_real_error_comes_out(
     users: FakeUsers, virtual_clock: VirtualClock, client: UserAPIClient
 ) -> None:
     """The last answer is the error, with its status, path and message."""
-    users.on(SEARCH_USERS).reply(503, {"error": "database is down"}, times=5)
+    users.on(SEARCH_USERS).reply(503, {"error": "database is down"}, times=3)
     with pytest.raises(ServerUnavailable, match="GET /users/search was answered by 503 Service Unavailable") as caught:
         await client.search_users("a")
     assert (caught.value.status, caught.value.path) == (503, "/users/search")
@@ -71,7 +71,7 @@ async def test_a_broken_connection_is_tried_again(
 ) -> None:
     """A reset before or within the answer is not seen by the caller."""
     alice = users.add()
-    users.on(GET_USER).fault("reset").fault("reset_mid_body")
+    users.on(GET_USER).fault("reset_before_headers").fault("reset_mid_body")
     assert await client.fetch_user(1) == alice
 
 
@@ -79,7 +79,8 @@ async def test_a_connection_that_stays_broken_is_an_error(
     users: FakeUsers, virtual_clock: VirtualClock, client: UserAPIClient
 ) -> None:
     """All tries cut in the middle of the body end in ConnectionFailed, which has no status."""
-    users.on(GET_USER).fault("reset_mid_body", times=10)
+    users.add()
+    users.on(GET_USER).fault("reset_mid_body", times=3)
     with pytest.raises(ConnectionFailed) as caught:
         await client.fetch_user(1)
     assert caught.value.status is None
@@ -173,7 +174,7 @@ async def test_a_try_may_have_a_limit_of_its_own(users: FakeUsers, virtual_clock
     async with UserAPIClient(users.url, retry=policy) as client:
         assert (await client.fetch_user(1))["id"] == 1
         assert virtual_clock.now == pytest.approx(2, abs=0.5)
-        users.on(GET_USER).fault("stall", times=9)
+        users.on(GET_USER).fault("stall", times=None)
         with pytest.raises(RequestTimedOut, match="attempt_timeout=2 s"):
             await client.fetch_user(1)
     assert budget.tokens == 0
@@ -290,7 +291,7 @@ async def test_an_error_does_not_keep_its_call_alive(users: FakeUsers, client: U
 
     query = Query("x")
     gone = weakref.ref(query)
-    users.on(SEARCH_USERS).reply(400)
+    users.on(SEARCH_USERS).break_contract(400)
     gc.disable()
     try:
         with pytest.raises(RequestRefused):
@@ -318,7 +319,7 @@ async def test_a_missing_user_is_not_a_missing_page(users: FakeUsers, client: Us
     """404 for a user is UserNotFound; elsewhere it means a wrong base_url."""
     with pytest.raises(UserNotFound, match="GET /users/999 was answered by 404 Not Found: no user 999"):
         await client.fetch_user(999)
-    users.on(SEARCH_USERS).reply(404)
+    users.on(SEARCH_USERS).break_contract(404)
     with pytest.raises(RequestRefused) as caught:
         await client.search_users("a")
     assert not isinstance(caught.value, UserNotFound)

@@ -133,7 +133,7 @@ async def test_a_wrong_answer_is_an_error_that_says_so(
     users: FakeUsers, client: UserAPIClient, body: Any, reason: str
 ) -> None:
     """HTML, null or another shape never comes back as a user (C8)."""
-    users.on(GET_USER).reply(200, b"null" if body is None else body)
+    users.on(GET_USER).break_contract(200, b"null" if body is None else body)
     with pytest.raises(ResponseInvalid, match=reason) as caught:
         await client.fetch_user(1)
     assert caught.value.path == "/users/1"
@@ -141,10 +141,10 @@ async def test_a_wrong_answer_is_an_error_that_says_so(
 
 async def test_a_list_is_checked_to_its_last_user(users: FakeUsers, client: UserAPIClient) -> None:
     """A search with one broken entry names the entry."""
-    users.on(SEARCH_USERS).reply(200, [{"id": 1, "name": "A"}, {"id": 2}])
+    users.on(SEARCH_USERS).break_contract(200, [{"id": 1, "name": "A"}, {"id": 2}])
     with pytest.raises(ResponseInvalid, match="entry 1: its name is null or missing"):
         await client.search_users("a")
-    users.on(SEARCH_USERS).reply(200, {"users": []})
+    users.on(SEARCH_USERS).break_contract(200, {"users": []})
     with pytest.raises(ResponseInvalid, match="of type dict where a list"):
         await client.search_users("a")
 
@@ -172,7 +172,7 @@ async def test_a_walk_may_start_in_the_middle(users: FakeUsers, client: UserAPIC
 )
 async def test_a_page_that_leads_nowhere_is_an_error(users: FakeUsers, client: UserAPIClient, page: Any) -> None:
     """A cursor that does not advance would loop for ever; a page of a wrong shape would be lost silently."""
-    users.on(LIST_USERS).reply(200, page)
+    users.on(LIST_USERS).break_contract(200, page)
     with pytest.raises(ResponseInvalid, match="page of users"):
         await anext(client.iterate_users())
 

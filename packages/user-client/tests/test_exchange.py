@@ -36,7 +36,7 @@ async def test_no_request_follows_a_redirect_to_another_origin(
     async with FakeUsers() as stranger:
         stranger.add()
         elsewhere = stranger.url.replace("127.0.0.1", "localhost")
-        users.on(GET_USER).reply(status, location=f"{elsewhere}/users/1?key=abc")
+        users.on(GET_USER).break_contract(status, location=f"{elsewhere}/users/1?key=abc")
         with pytest.raises(RedirectRefused, match=f"a redirect to {elsewhere}; .* change base_url") as caught:
             await member.fetch_user(1)
         assert stranger.requests == []
@@ -49,7 +49,7 @@ async def test_no_request_follows_a_redirect_to_another_origin(
 )
 async def test_an_origin_is_scheme_host_and_port(users: FakeUsers, client: UserAPIClient, location: str) -> None:
     """Another port, another scheme, or credentials make it another origin."""
-    users.on(GET_USER).reply(302, location=location.format(host=users.url.removeprefix("http://")))
+    users.on(GET_USER).break_contract(302, location=location.format(host=users.url.removeprefix("http://")))
     with pytest.raises(RedirectRefused):
         await client.fetch_user(1)
     assert len(users.requests) == 1
@@ -58,13 +58,13 @@ async def test_an_origin_is_scheme_host_and_port(users: FakeUsers, client: UserA
 async def test_a_redirect_within_the_origin_is_followed(users: FakeUsers, member: AuthenticatedAPIClient) -> None:
     """An API may move a user; the token goes along, since it is for that origin."""
     await member.authenticate("testuser", "testpass")
-    users.on(GET_USER).reply(302, location="/users/2").reply(301, location=f"{users.url}/users/3")
+    users.on(GET_USER).break_contract(302, location="/users/2").break_contract(301, location=f"{users.url}/users/3")
     assert (await member.fetch_user(1))["id"] == 3
 
 
 async def test_redirects_in_a_circle_end(users: FakeUsers, client: UserAPIClient) -> None:
     """After five hops it is an error."""
-    users.on(GET_USER).reply(302, location="/users/1", times=9)
+    users.on(GET_USER).break_contract(302, location="/users/1", times=6)
     with pytest.raises(RedirectRefused, match="more than 5 times"):
         await client.fetch_user(1)
     assert len(users.requests) == 6
@@ -72,7 +72,7 @@ async def test_redirects_in_a_circle_end(users: FakeUsers, client: UserAPIClient
 
 async def test_a_login_follows_no_redirect_at_all(users: FakeUsers, member: AuthenticatedAPIClient) -> None:
     """A 307 would send the password again."""
-    users.on(LOGIN).reply(307, location="/auth/login")
+    users.on(LOGIN).break_contract(307, location="/auth/login")
     with pytest.raises(RedirectRefused):
         await member.authenticate("testuser", "testpass")
     assert len(users.requests) == 1
@@ -88,7 +88,7 @@ async def test_cookies_are_not_kept(users: FakeUsers, client: UserAPIClient) -> 
 
 async def test_credentials_in_the_base_url_are_sent_as_basic_authentication(users: FakeUsers) -> None:
     """They go into the header, and are taken out of what the server says."""
-    users.on(GET_USER).reply(403, {"error": "who is bWU6czNjcmV0?"})
+    users.on(GET_USER).break_contract(403, {"error": "who is bWU6czNjcmV0?"})
     client = UserAPIClient(users.url.replace("://", "://me:s3cret@"))
     with pytest.raises(RequestRefused, match="403 Forbidden: who is <hidden>"):
         await client.fetch_user(1)
@@ -113,7 +113,7 @@ async def test_the_server_s_words_are_in_the_error(
     users: FakeUsers, client: UserAPIClient, body: Any, message: str
 ) -> None:
     """JSON or not, on one line that cannot forge a log, and of bounded length (C8)."""
-    users.on(GET_USER).reply(418, body)
+    users.on(GET_USER).break_contract(418, body)
     with pytest.raises(RequestRefused) as caught:
         await client.fetch_user(1)
     assert caught.value.server_message == message
@@ -123,7 +123,7 @@ async def test_the_server_s_words_are_in_the_error(
 
 async def test_a_status_that_nobody_knows_is_an_error(users: FakeUsers, client: UserAPIClient) -> None:
     """499 has no name, and is a refusal all the same."""
-    users.on(GET_USER).reply(499)
+    users.on(GET_USER).break_contract(499)
     with pytest.raises(RequestRefused, match="499"):
         await client.fetch_user(1)
 
@@ -163,10 +163,11 @@ async def test_an_error_cut_short_keeps_its_status() -> None:
             await UserAPIClient(f"http://127.0.0.1:{port}").fetch_user(1)
 
 
-async def test_a_certificate_that_is_none_is_a_failed_connection(users: FakeUsers, virtual_clock: VirtualClock) -> None:
+async def test_a_certificate_that_is_none_is_a_failed_connection(virtual_clock: VirtualClock) -> None:
     """https to a plain http server is our error as well."""
-    with pytest.raises(ConnectionFailed):
-        await UserAPIClient(users.url.replace("http:", "https:")).fetch_user(1)
+    async with FakeUsers() as users:
+        with pytest.raises(ConnectionFailed):
+            await UserAPIClient(users.url.replace("http:", "https:")).fetch_user(1)
 
 
 # ---------------------------------------------------------------- stand-ins

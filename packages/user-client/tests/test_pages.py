@@ -34,7 +34,7 @@ async def test_after_an_error_the_same_page_is_asked_for_again(users: FakeUsers,
     users.populate(4)
     walk = client.iterate_users(page_size=2)
     assert [(await anext(walk))["id"] for _ in range(2)] == [1, 2]
-    users.on(LIST_USERS).reply(200, "<html>")
+    users.on(LIST_USERS).break_contract(200, "<html>")
     with pytest.raises(ResponseInvalid):
         await anext(walk)
     assert [user["id"] async for user in walk] == [3, 4]

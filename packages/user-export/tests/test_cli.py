@@ -10,21 +10,29 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
+from shared_testing import FakeUsers
 from shared_testing.contracts.user_api import GET_USER
 from user_export.cli import main
 from user_export.lock import only_writer
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from conftest import Command
 
-    from shared_testing import FakeUsers
-
 
 def read_ids(out: Path) -> list[int]:
     return [json.loads(line)["id"] for line in out.read_text("utf-8").splitlines()]
+
+
+@pytest_asyncio.fixture
+async def users() -> AsyncIterator[FakeUsers]:
+    """Over TCP: the command is another process."""
+    async with FakeUsers() as fake:
+        yield fake
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ async def test_a_user_who_is_gone_is_counted_and_left_out(users: FakeUsers, expo
 async def test_a_record_that_cannot_be_had_ends_the_export_before_the_gap(users: FakeUsers, exporter: Exporter) -> None:
     """The file stays a gap-free beginning, which the next run goes on from."""
     users.populate(300)
-    users.on(GET_USER).answer(times=220).reply(403, times=100)
+    users.on(GET_USER).answer(times=220).break_contract(403, times=None)
     with pytest.raises(ExportFailed, match="could not be fetched"):
         await export(exporter)
     ids = read_ids(exporter.out)

@@ -45,12 +45,13 @@ def tasks() -> TaskBuilders:
 
 
 @pytest_asyncio.fixture
-async def users() -> AsyncIterator[FakeUsers]:
-    """The fake user API, served on loopback for the length of the test."""
+async def users(network: Network) -> AsyncIterator[FakeUsers]:
+    """The fake user API, served in memory at ``users.url``, for code that uses aiohttp's client in this process."""
     from shared_testing.fakes.users import FakeUsers
 
-    async with FakeUsers() as fake:
-        yield fake
+    fake = FakeUsers().serve_on(network)
+    yield fake
+    fake.tell_unused()
 
 
 @pytest_asyncio.fixture
@@ -64,7 +65,7 @@ async def network() -> AsyncIterator[Network]:
 
 @pytest.fixture
 def responses() -> Iterator[aioresponses]:
-    """aioresponses, working on today's aiohttp."""
+    """aioresponses, working on today's aiohttp, and strict about stubs that are not used and requests without one."""
     from shared_testing.builders.responses import aioresponses
 
     with aioresponses() as stubs:

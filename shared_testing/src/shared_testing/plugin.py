@@ -43,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("async findings (shared_testing)")
     group.addoption("--findings", metavar="error|warn|off", help="what a finding does to its test (default: error)")
     group.addoption("--findings-json", metavar="FILE", help="write each finding as a line of JSON")
+    group.addoption("--user-api-url", metavar="URL", help="a real user API, for suites that play its contract to one")
     group.addoption("--explain", metavar="CODE", help="print the page of a rule, or 'all' for the list, and exit")
     parser.addini("findings", "what a finding does to its test: error, warn or off", default="error")
     parser.addini("findings_disable", "codes of rules that are not looked for", type="args", default=[])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from shared_testing.builders.responses import aioresponses
+from shared_testing.contracts.user_api import GET_USER, LIST_USERS
+from shared_testing.fakes.users import FakeUsers
 from shared_testing.http import Network
 
 
@@ -78,3 +82,67 @@ async def test_a_served_host_that_nobody_asks_is_fine(api: object) -> None:
 async def test_what_was_dropped_is_fine(api: object) -> None:
     api.fault("stall")
     api.forget_faults()
+
+
+# ------------------------------------------------------------ the fake user API
+
+
+async def test_a_script_that_nobody_meets(users: FakeUsers) -> None:
+    users.add("Alice")
+    users.on(GET_USER).reply(503, times=2)  # !! AT602
+    users.on(LIST_USERS).fault("stall")  # !! AT602
+    assert await fetch_or_none(f"{users.url}/users/1") == {"error": "scripted 503"}
+
+
+async def test_a_path_that_the_api_lacks(users: FakeUsers) -> None:
+    async with aiohttp.ClientSession(users.url) as session:
+        async with session.get("/user/1") as response:  # !! AT602
+            assert response.status == 404
+        response = await session.delete("/users/1")  # !! AT602
+        response.release()
+
+
+async def test_a_path_that_the_api_lacks_asked_for_by_many(users: FakeUsers) -> None:
+    async with aiohttp.ClientSession(users.url) as session:
+        first, second = session.get("/user/1"), session.get("/users")
+        for response in await asyncio.gather(first, second):  # !! AT602
+            response.release()
+
+
+async def test_a_script_that_is_met_is_fine(users: FakeUsers) -> None:
+    users.on(GET_USER).reply(503, times=None).reply(404)
+    await fetch_or_none(f"{users.url}/users/1")
+    users.forget_script()
+    users.on(GET_USER).reply(404, times=2)
+    users.forget_script()
+
+
+@pytest.mark.xfail(strict=True, reason="it fails before it comes to what it has set up")
+async def test_a_script_that_a_failure_has_left_is_fine(users: FakeUsers) -> None:
+    users.on(GET_USER).reply(503)
+    raise RuntimeError
+
+
+# ------------------------------------------------------------ aioresponses
+
+
+async def test_a_stub_that_nobody_asks_for(responses: aioresponses) -> None:
+    responses.get("https://api.example.com/users/1", payload={"id": 1})
+    responses.get("https://api.example.com/users/2", payload={"id": 2})  # !! AT602
+    assert await fetch_or_none("https://api.example.com/users/1") == {"id": 1}
+
+
+async def test_a_stub_that_is_taken_for_an_outage(responses: aioresponses) -> None:
+    assert await fetch_or_none("https://api.example.com/users/1") is None
+
+
+async def test_a_stub_in_a_block() -> None:
+    with aioresponses() as stubs:
+        stubs.get(re.compile("https://api.example.com/.*"), repeat=True)  # !! AT602
+
+
+async def test_stubs_that_are_used_are_fine(responses: aioresponses) -> None:
+    responses.get("https://api.example.com/users/1", payload={"id": 1}, repeat=2)
+    responses.get(re.compile("https://api.test/.*"), payload={"id": 2}, repeat=True)
+    for url in ("https://api.example.com/users/1", "https://api.example.com/users/1", "https://api.test/users/1"):
+        assert await fetch_or_none(url)

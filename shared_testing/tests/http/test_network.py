@@ -308,7 +308,7 @@ async def test_the_users_in_memory(network: Network, users: FakeUsers) -> None:
     users.add("Alice")
     network.serve("https://api.example.com", users.application())
     assert (await fetch("https://api.example.com/users/1"))["name"] == "Alice"
-    users.on(GET_USER).fault("reset", times=2)
+    users.on(GET_USER).fault("reset_before_headers", times=2)
     with pytest.raises(aiohttp.ClientOSError):
         await fetch("https://api.example.com/users/1")
 

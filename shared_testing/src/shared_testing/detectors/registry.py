@@ -8,6 +8,7 @@ from shared_testing.detectors import (
     blocking_call,
     busy_loop,
     deadlock,
+    forbidden_stub,
     foreign_loop,
     gather_siblings,
     held_lock,
@@ -56,6 +57,7 @@ RULES: dict[str, Rule] = {
         gather_siblings.RULE,
         foreign_loop.RULE,
         leaked_state.RULE,
+        forbidden_stub.RULE,
         stub_mismatch.RULE,
     )
 }
@@ -88,5 +90,6 @@ def make_detectors(settings: Settings) -> list[Detector]:
         foreign_loop.ForeignLoop(),
         busy_loop.BusyLoop(),
         leaked_state.LeakedState(settings.strict_state),
+        forbidden_stub.ForbiddenStub(),
         stub_mismatch.StubMismatch(),
     ]

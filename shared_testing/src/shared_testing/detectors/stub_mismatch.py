@@ -46,13 +46,20 @@ class StubMismatch(Detector):
         self._heard: list[stubs.Mismatch] = []
 
     def install(self, observer: LoopObserver) -> None:
-        stubs.listeners.append(self._heard.append)
+        stubs.listeners.append(self._hear)
 
     def uninstall(self) -> None:
-        stubs.listeners.remove(self._heard.append)
+        stubs.listeners.remove(self._hear)
+
+    def _hear(self, mismatch: stubs.Mismatch) -> None:
+        if mismatch.code == RULE.code:
+            self._heard.append(mismatch)
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         # A loop of retries meets the same host again and again.
         heard = list(dict.fromkeys(self._heard))
         self._heard.clear()
+        if scope.error is not None:
+            # What comes after the error was not reached.
+            heard = [each for each in heard if not each.unused]
         return [Finding(RULE, each.symptom, each.site, each.cause, each.fix) for each in heard]

@@ -1,4 +1,4 @@
-"""What a test has set up and did not use, or used and did not set up: told here, and reported by AT602.
+"""What a test has set up and did not use, used and did not set up, or may not set up: told here, and reported.
 
 A fake tells it from wherever it notices, also from a teardown; without a detector nobody listens.
 """
@@ -6,7 +6,7 @@ A fake tells it from wherever it notices, also from a teardown; without a detect
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,9 @@ class Mismatch:
     site: Site | None
     cause: str
     fix: str
+    code: Literal["AT601", "AT602"] = "AT602"
+    unused: bool = False
+    """Set up and not used: to be expected of a test that failed before it came to it."""
 
 
 listeners: list[Callable[[Mismatch], object]] = []

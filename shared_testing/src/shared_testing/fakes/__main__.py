@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 
+from shared_testing.contracts.openapi import openapi
+from shared_testing.contracts.user_api import USER_API
 from shared_testing.fakes.users import FakeUsers
 from shared_testing.fakes.weather import Weather
 
 
 def main() -> int:
     options = _parser().parse_args()
+    if options.openapi:
+        print(json.dumps(openapi(USER_API), indent=2))
+        return 0
     try:
         weather = Weather(options.latency, options.throttled, options.broken, options.reset, options.seed)
     except ValueError as error:
@@ -56,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reset", type=float, default=0.0, metavar="SHARE", help="connection reset")
     parser.add_argument("--seed", type=int, default=0, help="draws the mishaps (default: %(default)s)")
     parser.add_argument("--require-login", action="store_true", help="answer 401 without a token")
+    parser.add_argument("--openapi", action="store_true", help="print the API's OpenAPI document, and exit")
     return parser
 
 

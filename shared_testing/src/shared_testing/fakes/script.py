@@ -6,111 +6,148 @@ one that decides what becomes of it; a delay decides nothing, so the request goe
 
 from __future__ import annotations
 
-import asyncio
 import json
+import math
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
-from shared_testing.http.faults import reset
+from shared_testing.contracts.contract import ContractViolation, Reply, check_reply
+from shared_testing.evidence import stubs
+from shared_testing.evidence.stub_sites import forbid, written_at
+from shared_testing.http.fault_plan import LASTING, check_fault
+from shared_testing.http.faults import REQUEST_FAULTS
 
 if TYPE_CHECKING:
-    from shared_testing.contracts.user_api import Endpoint
+    from shared_testing.contracts.contract import Endpoint
+    from shared_testing.findings.site import Site
+    from shared_testing.http.faults import RequestFault
 
-Fault = Literal["reset", "reset_mid_body", "stall"]
+
+@dataclass(eq=False, slots=True)
+class Step:
+    """One scripted event, good for `left` more requests."""
+
+    name: str
+    left: float
+    site: Site | None
+    reply: Reply | None = None
+    delay: float = 0.0
+    fault: str = ""
+    seconds: float = 0.0
+    decides: bool = True
+    used: bool = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether some of it is still to happen; what is for ever has to happen once."""
+        return not self.used or not math.isinf(self.left)
+
+    def __str__(self) -> str:
+        return f"{self.name}{'' if math.isinf(self.left) else f' x{self.left:g}'}"
 
 
 @dataclass(slots=True)
-class Step:
-    """One scripted event, good for `times` requests."""
-
-    times: int
-    status: int = 0
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-    delay: float = 0.0
-    fault: Fault | None = None
-    decides: bool = True
-
-
 class Script:
     """The steps that are still to come, by endpoint."""
 
-    def __init__(self) -> None:
-        self._steps: defaultdict[Endpoint, deque[Step]] = defaultdict(deque)
+    _steps: defaultdict[Endpoint, deque[Step]] = field(default_factory=lambda: defaultdict(deque))
 
     def add(self, endpoint: Endpoint, step: Step) -> None:
-        if step.times < 1:
-            raise ValueError(f"times={step.times}: a step happens at least once")
         self._steps[endpoint].append(step)
 
     def take(self, endpoint: Endpoint) -> list[Step]:
         """What the next request meets; none for the fake's own answer."""
         taken: list[Step] = []
         for step in self._steps[endpoint]:
-            step.times -= 1
+            step.left -= 1
+            step.used = True
             taken.append(step)
             if step.decides:
                 break
-        self._steps[endpoint] = deque(step for step in self._steps[endpoint] if step.times)
+        self._steps[endpoint] = deque(step for step in self._steps[endpoint] if step.left)
         return taken
 
     def clear(self) -> None:
         self._steps.clear()
 
-    def unused(self) -> list[str]:
-        """The steps that no request has used, in words."""
-        return [
-            f"{endpoint.name}: {step.fault or step.status or _quiet_name(step)} x{step.times}"
-            for endpoint, steps in self._steps.items()
-            for step in steps
-        ]
+    def unused(self) -> list[tuple[Endpoint, Step]]:
+        return [(endpoint, step) for endpoint, steps in self._steps.items() for step in steps if step.is_due]
+
+    def tell_unused(self) -> None:
+        for endpoint, step in self.unused():
+            was = "left over" if step.used else "never used"
+            cause = f"{'fewer requests' if step.used else 'no request'} to {endpoint} met it"
+            fix = "make the request that meets it, or remove it; times=None is for every request from now on"
+            symptom = f"script {endpoint.name}: {step} was {was}"
+            stubs.tell(stubs.Mismatch(symptom, step.site, cause, fix, unused=True))
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedEndpoint:
-    """``users.on(GET_USER)``: says what the next requests to that endpoint meet. Calls can be chained."""
+    """``users.on(GET_USER)``: says what the next requests to that endpoint meet. Calls can be chained.
+
+    `times`: how many requests; None is every one from now on. What no request has met when the test ends is
+    reported (AT602).
+    """
 
     endpoint: Endpoint
     script: Script
 
     def reply(
-        self, status: int, body: Any = None, *, times: int = 1, content_type: str = "", **headers: object
+        self, status: int, body: Any = None, *, times: int | None = 1, content_type: str = "", **headers: object
     ) -> ScriptedEndpoint:
-        """Answer the next `times` requests with `status`, without doing what they ask.
+        """Answer the next requests with `status`, without doing what they ask.
 
-        `body` is sent as it is when it is bytes, as text when it is a str, as JSON otherwise (for an error
-        without one: a Problem). Keywords are headers: ``retry_after=7`` sends ``Retry-After: 7``.
+        `body` is sent as it is when it is bytes, as text when it is a str, as JSON otherwise (for an error without
+        one: a Problem). Keywords are headers: ``retry_after=7`` sends ``Retry-After: 7``. Raises
+        :class:`ContractViolation` (AT601) for a reply that the endpoint never gives.
         """
-        if body is None and status >= 400:
-            body = {"error": f"scripted {status}"}
-        kind, raw = _encode(body)
-        sent = {name.replace("_", "-").title(): str(value) for name, value in headers.items()}
-        step = Step(times, status, raw, {"Content-Type": content_type or kind, **sent})
-        self.script.add(self.endpoint, step)
-        return self
+        __tracebackhide__ = True
+        reply = _reply(status, body, content_type, headers)
+        try:
+            check_reply(self.endpoint, reply)
+        except ContractViolation as error:
+            reason = str(error).partition(": ")[2]
+            forbid(f"{self.endpoint.name} is scripted with a {status} that the contract forbids", reason)
+        return self._add(str(status), times, reply=reply)
 
-    def delay(self, seconds: float, *, times: int = 1) -> ScriptedEndpoint:
-        """Let the next `times` requests wait before whatever comes next."""
-        self.script.add(self.endpoint, Step(times, delay=seconds, decides=False))
-        return self
+    def break_contract(
+        self, status: int, body: Any = None, *, times: int | None = 1, content_type: str = "", **headers: object
+    ) -> ScriptedEndpoint:
+        """Answer what the contract forbids, to see how the client takes a server that misbehaves."""
+        return self._add(f"{status}", times, reply=_reply(status, body, content_type, headers))
 
-    def answer(self, *, times: int = 1) -> ScriptedEndpoint:
-        """Let the fake answer the next `times` requests by itself, before the steps that follow."""
-        self.script.add(self.endpoint, Step(times))
-        return self
+    def delay(self, seconds: float, *, times: int | None = 1) -> ScriptedEndpoint:
+        """Let the next requests wait before whatever comes next."""
+        return self._add(f"delay of {seconds:g} s", times, delay=seconds, decides=False)
 
-    def fault(self, name: Fault, *, times: int = 1) -> ScriptedEndpoint:
-        """Break the next `times` requests.
+    def answer(self, *, times: int | None = 1) -> ScriptedEndpoint:
+        """Let the fake answer the next requests by itself, before the steps that follow."""
+        return self._add("its own answer", times)
 
-        ``reset``: the connection is reset before the headers; ``reset_mid_body``: after half of a body;
-        ``stall``: no answer ever comes. Note that aiohttp's client by itself sends an idempotent request once
-        more when its connection dies before the headers: such a call uses up two resets.
+    def fault(self, name: RequestFault, *, times: int | None = 1, seconds: float = 1.0) -> ScriptedEndpoint:
+        """Break the next requests: ``reset_mid_body``, ``stall``, and the other request faults of ``network``.
+
+        `seconds` is how long a slow one takes. Note that aiohttp's client by itself sends an idempotent request once
+        more when its connection dies before the headers: such a call uses up two of those faults.
         """
-        self.script.add(self.endpoint, Step(times, fault=name))
+        check_fault(name, REQUEST_FAULTS)
+        return self._add(name, None if name in LASTING else times, fault=name, seconds=seconds)
+
+    def _add(self, name: str, times: int | None, **what: Any) -> ScriptedEndpoint:
+        if times is not None and times < 1:
+            raise ValueError(f"times={times}: a step happens at least once; None is for ever")
+        self.script.add(self.endpoint, Step(name, math.inf if times is None else times, written_at(), **what))
         return self
+
+
+def _reply(status: int, body: Any, content_type: str, headers: dict[str, object]) -> Reply:
+    if body is None and status >= 400:
+        body = {"error": f"scripted {status}"}
+    kind, raw = _encode(body)
+    sent = {name.replace("_", "-").title(): str(value) for name, value in headers.items()}
+    return Reply(status, {"Content-Type": content_type or kind, **sent}, raw)
 
 
 def _encode(body: Any) -> tuple[str, bytes]:
@@ -120,22 +157,3 @@ def _encode(body: Any) -> tuple[str, bytes]:
     if isinstance(body, str):
         return "text/html; charset=utf-8", body.encode()
     return "application/json", json.dumps(body).encode()
-
-
-def _quiet_name(step: Step) -> str:
-    return "its own answer" if step.decides else f"delay of {step.delay:g} s"
-
-
-async def play(step: Step, request: web.Request) -> web.StreamResponse:
-    """Do what the step says to this request."""
-    if step.fault == "stall":
-        await asyncio.get_running_loop().create_future()
-    if step.fault == "reset":
-        return reset(request)
-    if step.fault == "reset_mid_body":
-        half = web.StreamResponse(headers={"Content-Length": "100", "Content-Type": "application/json"})
-        await half.prepare(request)
-        await half.write(b'{"id": 1, "na')
-        reset(request)
-        return half
-    return web.Response(status=step.status, body=step.body, headers=step.headers)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, get_args
 from shared_testing.http.faults import REQUEST_FAULTS, ConnectionFault, Exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
@@ -18,7 +20,15 @@ if TYPE_CHECKING:
 CONNECTION_FAULTS: tuple[str, ...] = get_args(ConnectionFault)
 
 # A loop is followed until the client gives up: one redirect of it would be none.
-_LASTING = {"redirect_loop"}
+LASTING = {"redirect_loop"}
+
+
+def check_fault(name: str, known: Iterable[str]) -> None:
+    """Raise ValueError for a fault that is none of those."""
+    if name not in (known := list(known)):
+        close = difflib.get_close_matches(str(name), known, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else "."
+        raise ValueError(f"fault({name!r}): there is no such fault{meant} There are: {', '.join(known)}")
 
 
 @dataclass(eq=False, slots=True)
@@ -52,16 +62,12 @@ class FaultPlan:
         seconds: float,
         site: Site | None = None,
     ) -> None:
-        known = [*REQUEST_FAULTS, *CONNECTION_FAULTS]
-        if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else "."
-            raise ValueError(f"fault({name!r}): there is no such fault{meant} There are: {', '.join(known)}")
+        check_fault(name, [*REQUEST_FAULTS, *CONNECTION_FAULTS])
         if times is not None and times < 1:
             raise ValueError(f"fault({name!r}, times={times}): a fault happens at least once; None is for ever")
         if path is not None and name in CONNECTION_FAULTS:
             raise ValueError(f"fault({name!r}, path={path!r}): a connection is not for one path")
-        left = float("inf") if times is None or name in _LASTING else times
+        left = float("inf") if times is None or name in LASTING else times
         self._planned.append(PlannedFault(name, left, path, seconds, site))
 
     def unused(self) -> list[PlannedFault]:

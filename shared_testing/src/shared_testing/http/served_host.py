@@ -81,7 +81,8 @@ class ServedHost:
             where = f"at {self.origin}{fault.path or ''}"
             cause = f"no request {where} met it" if not fault.used else f"fewer requests {where} met it than it says"
             symptom = f"fault {fault} was never used" if not fault.used else f"fault {fault} was left over"
-            stubs.tell(stubs.Mismatch(symptom, fault.site, cause, "make the request that meets it, or remove it"))
+            fix = "make the request that meets it, or remove it"
+            stubs.tell(stubs.Mismatch(symptom, fault.site, cause, fix, unused=True))
 
     def shut(self) -> None:
         """Accept no more connections, as a server that ends."""
