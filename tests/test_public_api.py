@@ -199,7 +199,7 @@ def test_the_complaint_says_what_broke_and_what_to_do(lines_of: Lines) -> None:
         "toy 1.4.1 breaks what 1.4.0 promised:\n"
         "  - async def Queue.get(self) -> str\n"
         "  + def Queue.get(self) -> str\n"
-        "keep it beside the new (and deprecate it), or raise the version in pyproject.toml to 2.0.0, "
+        "keep it beside the new (and deprecate it), or raise the version in pyproject.toml to 2.0.0,\n"
         "tell it in CHANGELOG.md, and write it down: hatch run contract:api --update"
     )
 

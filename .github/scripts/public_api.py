@@ -163,7 +163,7 @@ def complaint(name: str, snapshot: Snapshot, lines: list[str], version: str, tex
                 f"{name} {version} breaks what {snapshot.released} promised:",
                 *(f"  - {line}" for line in broken),
                 *(f"  + {line}" for line in _successors(broken, lines, snapshot)),
-                f"keep it beside the new (and deprecate it), or raise the version in pyproject.toml to {needed}, "
+                f"keep it beside the new (and deprecate it), or raise the version in pyproject.toml to {needed},",
                 f"tell it in CHANGELOG.md, and write it down: {REFRESH}",
             ]
         )
