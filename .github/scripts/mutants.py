@@ -33,6 +33,9 @@ TABLE = ROOT / "tests" / "mutants.toml"
 COPIED = (".github", ".pytest.toml", "hatch.toml", "packages", "shared_testing", "tests")
 WORKERS = min(4, os.cpu_count() or 1)
 
+# What the tests do not need, and what takes long to import.
+WITHOUT = ("-pno:cacheprovider", "-pno:xdist", "-pno:timeout", "-pno:randomly")
+
 # Seconds: a mutant that makes a test hang has been noticed, too. The slowest suite takes some ten.
 PATIENCE = 120
 
@@ -79,12 +82,12 @@ def copy_of_the_checkout() -> Iterator[Path]:
 
 
 def run_tests(copy: Path, tests: tuple[str, ...]) -> tuple[int, str]:
-    """pytest's exit code (-1: it hung) and the first failure, with the sources of the copy before the installed ones."""
+    """pytest's exit code (-1: it hung) and the first failure; the copy's sources come before the installed ones."""
     sources = [copy / "shared_testing" / "src", *copy.glob("packages/*/src")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources))}
     # Bytecode of what does not change halves the time.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-pno:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", *WITHOUT, *tests]
     with subprocess.Popen(
         command,
         cwd=copy,
