@@ -141,3 +141,18 @@ async def test_a_file_that_grows_while_it_is_measured_is_measured_again(
     assert append_journal.settled_size(fd, str(target)) == len("old\nmore\nmore\n")
     assert len(looks) == 3
     os.close(fd)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_journal_tells_of_one_file_only(target: Path, tmp_path: Path, same: bool) -> None:
+    """A stranger may have put another file in its place, which begins as ours would have gone on."""
+    side_car = tmp_path / "journal"
+    side_car.write_bytes(append_journal.header(target.stat(), 10) + b"first new\n")
+    if not same:
+        target.rename(tmp_path / "elsewhere")
+    with target.open("a") as file:
+        file.write("first" if same else "old\nfirst")
+    with side_car.open("rb") as beside, target.open("rb") as file:
+        journal = append_journal.read(beside.fileno())
+        assert journal is not None
+        assert append_journal.cut_off(journal, beside.fileno(), file.fileno()) is same

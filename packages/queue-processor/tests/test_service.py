@@ -291,3 +291,23 @@ async def test_who_joins_while_it_drains_learns_of_the_failure_itself(
             await asyncio.sleep(0)
     with pytest.raises(ItemFailed):
         await join
+
+
+async def test_who_waits_to_put_is_told_that_the_block_was_left(
+    tasks: TaskBuilders, settle: Callable[[], Awaitable[None]]
+) -> None:
+    """An exception ends the service; nobody will make room any more."""
+    waiting = None
+    with pytest.raises(OSError, match="gone"):
+        async with QueueProcessor(tasks.never(), maxsize=1) as processor:
+            await processor.put(1)
+            await settle()
+            await processor.put(2)
+            waiting = asyncio.create_task(processor.put(3))
+            await settle()
+            raise OSError("gone")
+    await settle()
+    assert waiting.done()
+    with pytest.raises(QueueClosed):
+        await waiting
+    assert processor.unfinished == [1, 2]

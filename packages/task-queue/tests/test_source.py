@@ -9,6 +9,7 @@ import pytest
 
 from shared_testing import settle
 from task_queue import AsyncTaskQueue, DuplicateTaskError, MalformedTaskError, Status
+from task_queue.source import AsyncSource, source_of
 
 if TYPE_CHECKING:
     from shared_testing import TaskBuilders, VirtualClock
@@ -223,3 +224,28 @@ async def test_an_error_while_a_generator_is_closed_is_raised() -> None:
     await anext(stream)
     with pytest.raises(OSError, match="cannot close"):
         await stream.aclose()
+
+
+async def test_a_task_handed_over_to_a_worker_that_goes_is_somebody_else_s() -> None:
+    """The worker was cancelled in the very turn in which it got the task."""
+
+    class Rows:
+        def __aiter__(self) -> Rows:
+            return self
+
+        async def __anext__(self) -> Any:
+            asyncio.get_running_loop().call_soon(takers[0].cancel)
+            if len(takers) > 1:
+                raise StopAsyncIteration
+            return ("a", noop, (), {})
+
+    source = source_of(Rows(), unique=True)
+    assert isinstance(source, AsyncSource)
+    takers = [asyncio.create_task(source.take())]
+    feeder = asyncio.create_task(source.feed())
+    await asyncio.wait(takers)
+    takers.append(asyncio.create_task(source.take()))
+    assert (await takers[1])[0] == "a"
+    assert takers[0].cancelled()
+    feeder.cancel()
+    await asyncio.wait([feeder])

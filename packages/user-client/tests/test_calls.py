@@ -97,16 +97,17 @@ async def test_a_login_is_not_repeated(users: FakeUsers, virtual_clock: VirtualC
     await client.close()
 
 
+@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("as_date", [False, True])
 async def test_the_server_s_wish_to_wait_is_honoured(
-    users: FakeUsers, virtual_clock: VirtualClock, client: UserAPIClient, as_date: bool
+    users: FakeUsers, virtual_clock: VirtualClock, client: UserAPIClient, as_date: bool, status: int
 ) -> None:
     """Retry-After in seconds or as a date is the least wait (C4)."""
     users.add()
     wish: object = 7
     if as_date:
         wish = format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
-    users.on(GET_USER).reply(429, retry_after=wish)
+    users.on(GET_USER).reply(status, retry_after=wish)
     await client.fetch_user(1)
     assert 6 <= virtual_clock.now <= 8
 
@@ -178,6 +179,17 @@ async def test_a_try_may_have_a_limit_of_its_own(users: FakeUsers, virtual_clock
         with pytest.raises(RequestTimedOut, match="attempt_timeout=2 s"):
             await client.fetch_user(1)
     assert budget.tokens == 0
+
+
+async def test_a_try_that_timed_out_costs_more_of_the_budget(users: FakeUsers, virtual_clock: VirtualClock) -> None:
+    """It has held a connection of the server for all that time."""
+    users.on(GET_USER).fault("stall", times=2)
+    budget = RetryBudget(10, retry_cost=1, timeout_cost=4)
+    policy = RetryPolicy(attempts=2, base_delay=0, attempt_timeout=1, budget=budget)
+    async with UserAPIClient(users.url, retry=policy) as client:
+        with pytest.raises(RequestTimedOut):
+            await client.fetch_user(1)
+    assert budget.tokens == 6
 
 
 async def test_a_timeout_of_the_session_is_final(responses: aioresponses) -> None:

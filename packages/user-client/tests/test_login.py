@@ -305,3 +305,16 @@ async def test_a_token_that_others_have_renewed_meanwhile_is_tried(
     await member.authenticate("testuser", "testpass")
     assert (await slow)["id"] == 1
     assert users.logins == 3
+
+
+async def test_a_login_goes_before_calls_that_wait_for_a_permit(users: FakeUsers) -> None:
+    """They wait for nothing else than its token."""
+    users.require_login = True
+    users.populate(5)
+    async with AuthenticatedAPIClient(users.url, max_concurrent=1) as client:
+        await client.authenticate("testuser", "testpass")
+        users.expire_tokens()
+        users.requests.clear()
+        await asyncio.gather(*(client.fetch_user(number) for number in range(1, 6)))
+    # The second has got the permit of the first when that learns of its 401.
+    assert [request.path for request in users.requests[:3]] == ["/users/1", "/users/2", "/auth/login"]

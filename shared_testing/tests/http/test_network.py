@@ -325,3 +325,9 @@ async def test_http_by_a_proxy(network: Network) -> None:
     assert await fetch("http://api.example.com/users", proxy="http://proxy.example:3128") == {
         "asked": "http://api.example.com/users"
     }
+
+
+@pytest.mark.allow_finding("AT602", reason="it is what is tested")
+async def test_a_fault_that_nobody_met_is_told(network: Network) -> None:
+    """It is a test of something that did not happen."""
+    network.serve("https://api.test", web.Application()).fault("stall")

@@ -1,0 +1,97 @@
+"""Keep the bytes that a version of task-queue writes, so that later versions can be held to reading them.
+
+`hatch run contract:wire` runs one task for each way in which a task can end, and stores the pickled results, with what
+they told, as tests/wire/task-result-<version>.json. It never changes a file: what was released stays readable. While
+a version is not released yet, delete its file to have it written anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import pickle
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from shared_testing import VirtualClockLoop
+from task_queue import AsyncTaskQueue, RetryPolicy, TaskResult
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tests" / "wire"
+
+# From a text of its own, so that the stored tracebacks name no file of whoever ran this.
+_JOBS = """
+import asyncio
+
+async def fetch():
+    return {"id": 1, "name": "Zoë"}
+
+async def fail():
+    raise ValueError("no such user")
+
+async def hang():
+    await asyncio.get_running_loop().create_future()
+
+async def give_up():
+    raise asyncio.CancelledError("of its own accord")
+"""
+
+
+def version() -> str:
+    file = ROOT / "packages" / "task-queue" / "pyproject.toml"
+    return str(tomllib.loads(file.read_text("utf-8"))["project"]["version"])
+
+
+async def results() -> dict[str, TaskResult]:
+    """One for each status, made by the queue itself."""
+    jobs: dict[str, Any] = {}
+    exec(compile(_JOBS, "jobs.py", "exec"), jobs)  # noqa: S102 - the text above
+    ended = await AsyncTaskQueue(timeout=5).process_all(
+        [("a", jobs["fetch"], (), {}), (2, jobs["hang"], (), {}), (("t", 3), jobs["give_up"], (), {})]
+    )
+    retried = await AsyncTaskQueue(retry=RetryPolicy(attempts=3)).process_task("again", jobs["fail"])
+    stopped = AsyncTaskQueue(1)
+    run = asyncio.create_task(stopped.process_all([("first", jobs["hang"], (), {}), ("second", jobs["fetch"], (), {})]))
+    await asyncio.sleep(1)
+    run.cancel()
+    await asyncio.wait([run])
+    return {str(result.status): result for result in (*ended, retried, *stopped.results)}
+
+
+def told(result: TaskResult) -> dict[str, Any]:
+    """All that a result says, as JSON can hold it."""
+    return {
+        "task_id": repr(result.task_id),
+        "status": str(result.status),
+        "result": repr(result.result),
+        "error": repr(result.error),
+        "error_text": result.error_text,
+        "attempts": result.attempts,
+        "started_at": result.started_at and result.started_at.isoformat(),
+        "completed_at": result.completed_at and result.completed_at.isoformat(),
+        "duration": result.duration,
+    }
+
+
+def main() -> int:
+    file = FOLDER / f"task-result-{version()}.json"
+    if file.exists():
+        print(f"{file.relative_to(ROOT)} is there already, and what was released stays as it is", file=sys.stderr)
+        return 1
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+        made = runner.run(results())
+    stored = {
+        status: {"bytes": base64.b64encode(pickle.dumps(result)).decode(), "told": told(result)}
+        for status, result in made.items()
+    }
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"wrote {file.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

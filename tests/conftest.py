@@ -1,0 +1,36 @@
+"""The suite across the packages also tests the scripts that guard them, and runs suites of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / ".github" / "scripts"))
+
+_INI = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings = error
+"""
+
+
+@pytest.fixture
+def run_suite(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+    """``run_suite(tests)``: the result of a suite with that one file (and a `conftest`), in a folder of its own."""
+
+    def run(tests: str, conftest: str = "") -> pytest.RunResult:
+        pytester.makefile(".ini", pytest=_INI)
+        pytester.makeconftest(conftest)
+        pytester.makepyfile(tests)
+        # Strangers' plugins stay out; hypothesis' would import the whole of it anew in each run.
+        without = ("cacheprovider", "hypothesispytest", "randomly", "timeout", "xdist")
+        return pytester.runpytest_inprocess(*(f"-pno:{name}" for name in without))
+
+    return run
