@@ -136,14 +136,12 @@ class FakeUsers:
         users = self._accounts.users
         number = len(users) + 1 if id is None else id
         address = email or f"{str(name).lower().replace(' ', '.')}.{number}@example.com"
-        # `and`: the remainder of what is no number would be an error of its own.
-        user = User(
-            id=number, name=name, email=address, plan=_PLANS[(isinstance(number, int) and number) % len(_PLANS)]
-        )
+        user = User(id=number, name=name, email=address)
         if reason := unlike(user, User, "the body"):
             forbid("users.add() makes a user that the contract forbids", reason, "give what the API can hold")
         if number in users:
             raise ValueError(f"add(id={number}): there is a user {number} already; ids are unique")
+        user["plan"] = _PLANS[number % len(_PLANS)]
         users[number] = user
         return user
 
@@ -166,7 +164,7 @@ class FakeUsers:
         """Script what the next requests to that endpoint meet."""
         if endpoint not in USER_API.endpoints:
             known = ", ".join(each.name for each in USER_API.endpoints)
-            raise ValueError(f"on({endpoint!r}): that is no endpoint of the user API, which has {known}")
+            raise ValueError(f"on({endpoint}): that is no endpoint of the user API, which has {known}")
         return ScriptedEndpoint(endpoint, self._script)
 
     def unused(self) -> list[str]:
