@@ -30,8 +30,9 @@ NAMES = ["Alice", "Bob", "Alice Smith", "Érika", "Zoë"]
 
 def under_test(session: aiohttp.ClientSession, fake: FakeUsers) -> UserAPIUnderTest:
     fake.require_login = True
-    for name in NAMES:
-        fake.add(name)
+    # Backwards: the order of their ids is not that in which they came.
+    for number, name in reversed(list(enumerate(NAMES, start=1))):
+        fake.add(name, id=number)
     return UserAPIUnderTest(
         session,
         fake.url,
