@@ -37,3 +37,11 @@ async def test_pages_hold_summaries(users: FakeUsers) -> None:
 async def test_a_script_that_is_left_over_is_told(users: FakeUsers) -> None:
     """An allowance that nothing needed would be a finding, too."""
     users.on(GET_USER).reply(404)
+
+
+@pytest.mark.allow_finding("AT602", reason="nobody answers that, and it is what is tested")
+async def test_an_unknown_method_is_told_the_known_ones(users: FakeUsers) -> None:
+    """A 405 carries Allow (RFC 9110, section 15.5.6)."""
+    async with aiohttp.ClientSession(users.url) as session, session.delete("/users/1") as response:
+        assert response.status == 405
+        assert set(response.headers["Allow"].split(",")) >= {"GET"}
