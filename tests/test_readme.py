@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from queue_processor import BackgroundProcessor, QueueProcessor
+from shared_testing import FakeUsers
 from user_client import AuthenticatedAPIClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from shared_testing import FakeUsers
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -120,12 +119,13 @@ def test_an_example_of_a_test_passes(example: Shown, run_suite: Callable[..., py
 
 
 @pytest.mark.parametrize("example", COMMANDS, ids=lambda each: each.name)
-async def test_a_command_prints_what_the_readme_says(example: Shown, users: FakeUsers, tmp_path: Path) -> None:
+async def test_a_command_prints_what_the_readme_says(example: Shown, tmp_path: Path) -> None:
     """Its figures aside."""
-    users.populate(20)
-    line, _, output = API.sub(users.url, example.code).removeprefix("$ user-export ").partition("\n")
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "user_export", *shlex.split(line)), cwd=tmp_path, stdout=asyncio.subprocess.PIPE
-    )
-    printed, _ = await command.communicate()
+    async with FakeUsers() as users:
+        users.populate(20)
+        line, _, output = API.sub(users.url, example.code).removeprefix("$ user-export ").partition("\n")
+        command = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "user_export", *shlex.split(line)), cwd=tmp_path, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await command.communicate()
     assert re.sub(r"\d+", "N", printed.decode()) == re.sub(r"\d+", "N", output)

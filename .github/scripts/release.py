@@ -134,9 +134,12 @@ class Release:
         groups = state.metadata.get("dependency-groups", {})
         needs = [*state.metadata["project"].get("dependencies", []), *groups.get("test", [])]
         extras = state.metadata["project"].get("optional-dependencies", {}).values()
-        siblings = self.lowest_siblings([Requirement(each) for each in [*needs, *(need for e in extras for need in e)]])
+        asked = [Requirement(each) for each in [*needs, *(need for several in extras for need in several)]]
         overrides = self.work / f"overrides-{name}.txt"
-        overrides.write_text("".join(f"{project} @ {_url(sibling)}\n" for project, sibling in siblings.items()))
+        with overrides.open("w") as file:
+            for project, sibling in self.lowest_siblings(asked).items():
+                wanted = ",".join(sorted({extra for each in asked if each.name == project for extra in each.extras}))
+                file.write(f"{project}[{wanted}] @ {_url(sibling)}\n")
         python = self.environment()
         pyproject = state.folder / "pyproject.toml"
         run(

@@ -70,7 +70,8 @@ class UserService:
         site = requester(request.method, request.raw_path)
         fix = "ask for a path of the contract, or add it there when the service has got a new one"
         stubs.tell(stubs.Mismatch(f"request {what}, which nobody answers", site, cause, fix))
-        return problem(refusal.status, cause)
+        allowed = refusal.headers.get("Allow")
+        return problem(refusal.status, cause, {"Allow": allowed} if allowed else None)
 
     # ------------------------------------------------------------ one request
 
