@@ -297,16 +297,18 @@ async def test_who_waits_to_put_is_told_that_the_block_was_left(
     tasks: TaskBuilders, settle: Callable[[], Awaitable[None]]
 ) -> None:
     """An exception ends the service; nobody will make room any more."""
-    waiting = None
+    processor = QueueProcessor[int, None](tasks.never(), maxsize=1)
+    started: list[asyncio.Task[None]] = []
     with pytest.raises(OSError, match="gone"):
-        async with QueueProcessor(tasks.never(), maxsize=1) as processor:
+        async with processor:
             await processor.put(1)
             await settle()
             await processor.put(2)
-            waiting = asyncio.create_task(processor.put(3))
+            started.append(asyncio.create_task(processor.put(3)))
             await settle()
             raise OSError("gone")
     await settle()
+    (waiting,) = started
     assert waiting.done()
     with pytest.raises(QueueClosed):
         await waiting
