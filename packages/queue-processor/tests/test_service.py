@@ -297,17 +297,19 @@ async def test_who_waits_to_put_is_told_that_the_block_was_left(
     tasks: TaskBuilders, settle: Callable[[], Awaitable[None]]
 ) -> None:
     """An exception ends the service; nobody will make room any more."""
-    waiting: list[asyncio.Task[None]] = []
+    processor = QueueProcessor[int, None](tasks.never(), maxsize=1)
+    started: list[asyncio.Task[None]] = []
     with pytest.raises(OSError, match="gone"):
-        async with QueueProcessor(tasks.never(), maxsize=1) as processor:
+        async with processor:
             await processor.put(1)
             await settle()
             await processor.put(2)
-            waiting.append(asyncio.create_task(processor.put(3)))
+            started.append(asyncio.create_task(processor.put(3)))
             await settle()
             raise OSError("gone")
     await settle()
-    assert waiting[0].done()
+    (waiting,) = started
+    assert waiting.done()
     with pytest.raises(QueueClosed):
-        await waiting[0]
+        await waiting
     assert processor.unfinished == [1, 2]

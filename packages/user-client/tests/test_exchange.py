@@ -224,7 +224,7 @@ async def test_a_mocked_connection_error_is_tried_again(
 async def test_what_is_forbidden_is_no_question_of_the_token(users: FakeUsers, member: AuthenticatedAPIClient) -> None:
     """A 403 is final: logging in again would not help."""
     await member.authenticate("testuser", "testpass")
-    users.on(GET_USER).reply(403)
+    users.on(GET_USER).break_contract(403)
     with pytest.raises(RequestRefused) as caught:
         await member.fetch_user(1)
     assert type(caught.value) is RequestRefused
