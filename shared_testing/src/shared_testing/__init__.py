@@ -1,11 +1,12 @@
 """A pytest plugin for asyncio code: virtual time, fakes and mock builders.
 
 The names below are the public ones. Installing the distribution is enough for the fixtures;
-``import shared_testing`` stays cheap, so what needs aiohttp is imported at its first use.
+``import shared_testing`` stays cheap, so what needs aiohttp, and what few suites use, is imported at its first use.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from shared_testing.unrewritten import without_rewriting
@@ -17,31 +18,42 @@ with without_rewriting():
     from shared_testing.watch import watch
 
 if TYPE_CHECKING:
+    from shared_testing.builders.mocks import mock_of, on
     from shared_testing.builders.responses import aioresponses
+    from shared_testing.builders.stubs import ImpossibleStub, NotStubbed
     from shared_testing.fakes.users import FakeUsers
 
 __all__ = [
     "FakeUsers",
+    "ImpossibleStub",
+    "NotStubbed",
     "ScriptedTask",
     "TaskBuilders",
     "VirtualClock",
     "VirtualClockLoop",
     "aioresponses",
+    "mock_of",
+    "on",
     "settle",
     "watch",
 ]
 
 
+_AT_FIRST_USE = {
+    "FakeUsers": "shared_testing.fakes.users",
+    "ImpossibleStub": "shared_testing.builders.stubs",
+    "NotStubbed": "shared_testing.builders.stubs",
+    "aioresponses": "shared_testing.builders.responses",
+    "mock_of": "shared_testing.builders.mocks",
+    "on": "shared_testing.builders.mocks",
+}
+
+
 def __getattr__(name: str) -> object:
-    if name == "aioresponses":
-        from shared_testing.builders.responses import aioresponses
-
-        return aioresponses
-    if name == "FakeUsers":
-        from shared_testing.fakes.users import FakeUsers
-
-        return FakeUsers
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _AT_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with without_rewriting():
+        return getattr(import_module(_AT_FIRST_USE[name]), name)
 
 
 def __dir__() -> list[str]:

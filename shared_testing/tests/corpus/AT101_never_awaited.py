@@ -8,6 +8,8 @@ from unittest.mock import AsyncMock, create_autospec, patch
 
 import pytest
 
+from shared_testing import mock_of, on
+
 
 class Store:
     async def save(self, user: str) -> str:
@@ -148,3 +150,14 @@ def pending() -> object:
 
 def test_held_by_a_fixture_that_runs_it_later(pending: object) -> None:
     assert asyncio.iscoroutine(pending)
+
+
+async def test_a_stand_in_for_a_class() -> None:
+    mailer = mock_of(Store)
+    mailer.save("alice")  # !! AT101
+
+
+async def test_a_stand_in_that_is_awaited_is_fine() -> None:
+    store = mock_of(Store)
+    on(store.save).returns("alice")
+    assert await store.save("alice") == "alice"

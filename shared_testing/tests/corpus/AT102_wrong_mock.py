@@ -7,6 +7,8 @@ from unittest.mock import AsyncMock, MagicMock, Mock, create_autospec, patch
 
 import pytest
 
+from shared_testing import mock_of, on
+
 
 class Users:
     def __init__(self, client: object) -> None:
@@ -162,4 +164,24 @@ async def test_a_future_that_a_mock_gives_is_fine() -> None:
     client = MagicMock()
     client.fetch.return_value = asyncio.get_running_loop().create_future()
     client.fetch.return_value.set_result({"name": "Alice"})
+    assert await Users(client).name() == "Alice"
+
+
+class Client:
+    def size(self) -> int:
+        return 3
+
+    async def fetch(self, number: int) -> dict[str, object]:
+        return {"name": str(number)}
+
+
+async def test_a_plain_method_of_a_stand_in_is_awaited() -> None:
+    client = mock_of(Client)
+    on(client.size).returns(3)
+    await client.size()  # !! AT102
+
+
+async def test_a_stand_in_awaits_where_its_class_does() -> None:
+    client = mock_of(Client)
+    on(client.fetch).returns({"name": "Alice"})
     assert await Users(client).name() == "Alice"

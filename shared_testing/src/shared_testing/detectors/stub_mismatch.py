@@ -22,7 +22,7 @@ RULE = Rule(
     explanation=(
         "An unknown host is a typing error, or a request that should not leave a test. Code that takes every error\n"
         "for an outage tries again and gives up, and the test is green for the wrong reason. A fault that no request\n"
-        "met has tested nothing."
+        "met has tested nothing. A stand-in by mock_of() makes up no values: what nobody stubbed is told as well."
     ),
     bad="""
 async def test_fetch(network):

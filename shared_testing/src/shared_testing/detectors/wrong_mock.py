@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import innermost_user_step, raised_in, site_of_step, steps
+from shared_testing.evidence.mocks import STAND_IN
 from shared_testing.evidence.names import value_of
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users, site_of_code
@@ -27,7 +28,7 @@ RULE = Rule(
     code="AT102",
     title="a mock where an awaitable was needed, or the reverse",
     cause="a MagicMock gives its value at once, an AsyncMock gives a coroutine that must be awaited",
-    fix="use AsyncMock for what the code awaits, MagicMock for what it does not",
+    fix="make it by mock_of(Class), which awaits where the class does; or AsyncMock for what the code awaits",
     explanation=(
         "The error speaks of a dict, a MagicMock or a coroutine, and of a line in the code that is tested;\n"
         "what is wrong is the mock, some lines or files away."
@@ -38,11 +39,11 @@ client.fetch.return_value = {"id": 1}
 await client.fetch(1)
 """,
     good="""
-client = AsyncMock()
-client.fetch.return_value = {"id": 1}
+client = mock_of(Client)
+on(client.fetch).returns({"id": 1})
 await client.fetch(1)
 """,
-    lint="none: what a mock stands for is not in its type; a spec tells (create_autospec(Client))",
+    lint="none: what a mock stands for is not in its type; its class tells (shared_testing.mock_of)",
     not_seen="a wrong mock whose error the code under test catches; an AsyncMock with AT101 switched off",
 )
 
@@ -129,7 +130,8 @@ class WrongMock(Detector):
                 f"{call.name} is {_a(call.kind)}{gave}: its result cannot be awaited",
                 call.made or used,
                 f"{_a(call.kind)} gives its value at once, and the code awaits it",
-                f"make {call.name} an AsyncMock; it takes the same return_value and side_effect",
+                f"make {call.name} an AsyncMock, or make {_owner(call.name)} by mock_of(...), "
+                "which awaits where the class does",
                 _used_at("awaited", used, call.made),
             )
         return self._stub
@@ -176,7 +178,7 @@ def _for_async_mock(guilty: Unawaited, text: str, used: Site, made: Site | None)
         fix = f"make {name} a MagicMock: what it returns supports {needed}"
     else:
         cause = f"{_a(kind)} gives a coroutine, and the code uses it without awaiting it"
-        fix = f"make {name} a MagicMock; or await the call, if the real one is async"
+        fix = f"make {name} a MagicMock, or await the call; mock_of(...) does as the class does"
     details = _used_at("made", made, guilty.site) + _used_at("used", used, guilty.site)
     return Finding(RULE, f"{name} is {_a(kind)}: its call gives a coroutine", guilty.site, cause, fix, details)
 
@@ -187,7 +189,16 @@ def _plain_function(step: TracebackType, used: Site, kind: str) -> Finding | Non
     if not kind or kind in ("function", "method") or not isinstance(awaited, ast.Call):
         return None
     name = ast.unparse(awaited.func)
-    code = getattr(value_of(awaited.func, step.tb_frame), "__code__", None)
+    function = value_of(awaited.func, step.tb_frame)
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_filename.startswith(STAND_IN):
+        return Finding(
+            RULE,
+            f"{name}() gives {_a(kind)}, which cannot be awaited",
+            used,
+            f"{function.__qualname__} is a plain method, and what mock_of() made of it is one, too",
+            "drop the 'await', or make the method of the class async",
+        )
     site = site_of_code(code) if code is not None and is_users(code.co_filename) else used
     return Finding(
         RULE,
@@ -212,6 +223,10 @@ def _gives_plain(call: MockCall, kind: str, syntax: str, used: Site) -> Finding 
         f"make {call.name} a MagicMock, and set its return_value.{magic}",
         _used_at("used", used, call.made),
     )
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0] or "it"
 
 
 def _is_mocks(kind: str, call: MockCall) -> bool:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Mocks of wide fixtures are remembered beyond their test; there is an end to it.
 _REMEMBERED = 20_000
 
+# How the generated code of a stand-in by mock_of() is named, where a file's name would be.
+STAND_IN = "<mock of "
+
 
 class MockCall(NamedTuple):
     """A mock was called from a line of the user's."""

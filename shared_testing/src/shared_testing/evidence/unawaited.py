@@ -15,8 +15,9 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.patches import Patches
-from shared_testing.evidence.mocks import dotted_name
+from shared_testing.evidence.mocks import STAND_IN, dotted_name
 from shared_testing.findings.site import is_users, origin_site, site_of_code
+from shared_testing.findings.written import called_at
 from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
@@ -169,7 +170,11 @@ def _described(coroutine: Coroutine) -> Unawaited:
     if site is None and is_users(code.co_filename):
         # A library called the user's function, and did not know that it is async.
         site = site_of_code(code)
-    return Unawaited(coroutine.__qualname__.rpartition("<locals>.")[2], site, code, caller)
+    name = coroutine.__qualname__.rpartition("<locals>.")[2]
+    if site is not None and code.co_filename.startswith(STAND_IN):
+        # A stand-in has no source: the line that called it says more than its class.
+        name = called_at(site, code.co_name) or name
+    return Unawaited(name, site, code, caller)
 
 
 def _with_qualname(site: Site) -> Site:

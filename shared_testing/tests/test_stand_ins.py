@@ -1,0 +1,46 @@
+"""How the findings speak of stand-ins and of mocks: whole texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+_AUTO = ("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+
+
+def test_the_findings_about_stand_ins(pytester: pytest.Pytester) -> None:
+    """A call is named as it was written, and the fix of a wrong mock is one that cannot be wrong."""
+    pytester.makepyfile(
+        """
+        from unittest.mock import MagicMock
+        from shared_testing import mock_of, on
+        class Mailer:
+            async def send(self, to): ...
+            def size(self) -> int: return 1
+        async def test_dropped():
+            mailer = mock_of(Mailer)
+            mailer.send("alice")
+        async def test_swallowed():
+            mailer = mock_of(Mailer)
+            try: mailer.size()
+            except BaseException: pass
+        async def test_wrong_mock():
+            mailer = MagicMock()
+            await mailer.send("alice")
+        """
+    )
+    result = pytester.runpytest_subprocess(*_AUTO)
+    result.stdout.fnmatch_lines(
+        [
+            "AT101 coroutine 'mailer.send' was never awaited",
+            "  --> test_the_findings_about_stand_ins.py:8 in test_dropped",
+            "AT602 Mailer.size() was called, and nobody said what it gives",
+            "  --> test_the_findings_about_stand_ins.py:11 in test_swallowed",
+            "  fix:   say it before the call: on(mock.size).returns(...)",
+            "AT102 mailer.send is a MagicMock: its result cannot be awaited",
+            "  fix:   make mailer.send an AsyncMock, or make mailer by mock_of(...), which awaits where the class does",
+        ]
+    )
+    result.assert_outcomes(failed=3)
