@@ -60,8 +60,16 @@ async def test_every_builder_gives_the_loop_a_turn(tasks: TaskBuilders) -> None:
     assert turns == ["other", "other"]
 
 
-def test_the_repr_tells_what_happened(tasks: TaskBuilders) -> None:
-    """A failing assertion on a builder can be read without a debugger."""
-    assert repr(tasks.slow(1.5)) == (
-        "<tasks.slow(1.5): 0 called, 0 running (peak 0), 0 succeeded, 0 failed, 0 cancelled>"
-    )
+async def test_the_repr_tells_what_happened(tasks: TaskBuilders) -> None:
+    """A failing assertion on a builder can be read without a debugger: what it is, and what it has counted."""
+    slow, flaky, never = tasks.slow(0, "done"), tasks.flaky(1, OSError("busy"), 3), tasks.never()
+    await asyncio.gather(slow(), slow(), flaky(), flaky(), return_exceptions=True)
+    waiting = asyncio.create_task(never())
+    await asyncio.sleep(0)
+    assert repr(never) == "<tasks.never(): 1 called, 1 running, 1 at once at most>"
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert repr(slow) == "<tasks.slow(0, 'done'): 2 called, 2 at once at most, 2 succeeded>"
+    assert repr(flaky) == "<tasks.flaky(1, OSError('busy'), 3): 2 called, 2 at once at most, 1 succeeded, 1 failed>"
+    assert repr(never) == "<tasks.never(): 1 called, 1 at once at most, 1 cancelled>"
+    assert repr(tasks.failing(KeyError, after=1.5)) == "<tasks.failing(KeyError, after=1.5): 0 called>"

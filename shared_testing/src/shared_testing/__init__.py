@@ -18,15 +18,20 @@ with without_rewriting():
     from shared_testing.watch import watch
 
 if TYPE_CHECKING:
+    from shared_testing.builders.files import FileBuilders
     from shared_testing.builders.mocks import mock_of, on
+    from shared_testing.builders.queues import QueueBuilders, ScriptedQueue
     from shared_testing.builders.responses import aioresponses
     from shared_testing.builders.stubs import ImpossibleStub, NotStubbed
     from shared_testing.fakes.users import FakeUsers
 
 __all__ = [
     "FakeUsers",
+    "FileBuilders",
     "ImpossibleStub",
     "NotStubbed",
+    "QueueBuilders",
+    "ScriptedQueue",
     "ScriptedTask",
     "TaskBuilders",
     "VirtualClock",
@@ -40,6 +45,9 @@ __all__ = [
 
 
 _AT_FIRST_USE = {
+    "FileBuilders": "shared_testing.builders.files",
+    "QueueBuilders": "shared_testing.builders.queues",
+    "ScriptedQueue": "shared_testing.builders.queues",
     "FakeUsers": "shared_testing.fakes.users",
     "ImpossibleStub": "shared_testing.builders.stubs",
     "NotStubbed": "shared_testing.builders.stubs",

@@ -15,6 +15,8 @@ from shared_testing.loop.virtual_clock import VirtualClock, VirtualClockLoop
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    from shared_testing.builders.files import FileBuilders
+    from shared_testing.builders.queues import QueueBuilders
     from shared_testing.builders.responses import aioresponses
     from shared_testing.fakes.users import FakeUsers
     from shared_testing.http import Network
@@ -42,6 +44,23 @@ def settle() -> Callable[[], Awaitable[None]]:
 def tasks() -> TaskBuilders:
     """Coroutine functions with a scripted behaviour, which count what happened to them."""
     return TaskBuilders()
+
+
+@pytest.fixture
+def files() -> Iterator[FileBuilders]:
+    """Files with any content, and real faults of the operating system; gone after the test."""
+    from shared_testing.builders.files import FileBuilders
+
+    with FileBuilders() as builders:
+        yield builders
+
+
+@pytest.fixture
+def queues() -> QueueBuilders:
+    """Message queues in memory, with what goes wrong on a real one."""
+    from shared_testing.builders.queues import QueueBuilders
+
+    return QueueBuilders()
 
 
 @pytest_asyncio.fixture

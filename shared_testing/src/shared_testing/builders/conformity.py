@@ -11,7 +11,7 @@ import typing
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, NewType, Protocol, TypeVar, Union
 
-from shared_testing.builders.annotations import Unknown
+from shared_testing.builders.annotations import Unknown, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,14 +83,14 @@ def _contents_conform(value: object, arguments: tuple[Any, ...], variables: Mapp
 
 
 def _conforms_to_typed_dict(value: object, wanted: Any, variables: Mapping[Any, Any]) -> bool:
-    if not isinstance(value, dict) or not wanted.__required_keys__ <= value.keys():
+    if not isinstance(value, dict):
         return False
-    types_of = wanted.__annotations__
-    if not value.keys() <= types_of.keys():
+    fields = {key: resolved(each, wanted.__module__) for key, each in wanted.__annotations__.items()}
+    # Where annotations are text, Python takes NotRequired for required.
+    optional = {key for key, each in fields.items() if typing.get_origin(each) is typing.NotRequired}
+    if not wanted.__required_keys__ - optional <= value.keys() <= fields.keys():
         return False
-    # A forward reference would have to be read in the module of the class that wrote it.
-    known = {key: each for key, each in types_of.items() if not isinstance(each, (str, typing.ForwardRef))}
-    return all(conforms(value[key], each, variables) for key, each in known.items() if key in value)
+    return all(conforms(each, fields[key], variables) for key, each in value.items())
 
 
 def _is_instance(value: object, wanted: Any) -> bool:

@@ -141,7 +141,8 @@ def _method(name: str, owner: type, function: Any, *, binds: bool, inner: Any = 
         gives, result = Gives.ASYNC_GENERATOR, _last(annotation, 0)
     elif inspect.isgeneratorfunction(inner):
         gives, result = Gives.GENERATOR, _last(annotation, 0)
-    if result is Unknown and gives in (Gives.VALUE, Gives.COROUTINE) and not _returns_something(inner):
+    says_nothing = "return" not in getattr(inner, "__annotations__", ())
+    if says_nothing and gives in (Gives.VALUE, Gives.COROUTINE) and not _returns_something(inner):
         result = None
     return Method(name, signature, gives, result, annotation)
 
@@ -160,7 +161,9 @@ def _given(annotation: Any) -> tuple[Gives, Any]:
     if isinstance(origin, type) and origin is not Unknown:
         for name in ("__aenter__", "__await__", "__enter__", "__aiter__"):
             if (function := getattr(origin, name, None)) is not None:
-                return Gives.OBJECT, _result_of(origin, typing.get_args(annotation), function)
+                result = _result_of(origin, typing.get_args(annotation), function)
+                # asyncio.Future says no types, and is Future[int] all the same.
+                return Gives.OBJECT, result if result is not Unknown else _last(annotation, 0)
     return Gives.VALUE, annotation
 
 

@@ -36,10 +36,15 @@ class ScriptedTask(Generic[T]):
         return len(self.arguments)
 
     def __repr__(self) -> str:
-        return (
-            f"<tasks.{self._description}: {self.calls} called, {self.running} running (peak {self.peak}), "
-            f"{self.succeeded} succeeded, {self.failed} failed, {self.cancelled} cancelled>"
-        )
+        counts = {
+            "running": self.running,
+            "at once at most": self.peak,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "cancelled": self.cancelled,
+        }
+        told = "".join(f", {count} {what}" for what, count in counts.items() if count)
+        return f"<tasks.{self._description}: {self.calls} called{told}>"
 
     async def __call__(self, *args: Any, **kwargs: Any) -> T:
         self.arguments.append((args, kwargs))
@@ -71,7 +76,7 @@ class TaskBuilders:
             await asyncio.sleep(seconds)
             return result
 
-        return ScriptedTask(f"slow({seconds:g})", behave)
+        return ScriptedTask(f"slow({seconds:g}{_then(result)})", behave)
 
     def failing(self, error: BaseException | type[BaseException], after: float = 0) -> ScriptedTask[Any]:
         """Raises `error` after `after` seconds, each time."""
@@ -80,7 +85,7 @@ class TaskBuilders:
             await asyncio.sleep(after)
             raise error
 
-        return ScriptedTask(f"failing({error!r})", behave)
+        return ScriptedTask(f"failing({_shown(error)}{f', after={after:g}' if after else ''})", behave)
 
     def flaky(
         self, failures: int, error: BaseException | type[BaseException], result: T | None = None
@@ -93,7 +98,7 @@ class TaskBuilders:
                 raise error
             return result
 
-        return ScriptedTask(f"flaky({failures}, {error!r})", behave)
+        return ScriptedTask(f"flaky({failures}, {_shown(error)}{_then(result)})", behave)
 
     def never(self) -> ScriptedTask[Any]:
         """Waits until it is cancelled."""
@@ -102,3 +107,11 @@ class TaskBuilders:
             await asyncio.get_running_loop().create_future()
 
         return ScriptedTask("never()", behave)
+
+
+def _shown(error: BaseException | type[BaseException]) -> str:
+    return error.__name__ if isinstance(error, type) else repr(error)
+
+
+def _then(result: object) -> str:
+    return f", {result!r:.40}" if result is not None else ""
