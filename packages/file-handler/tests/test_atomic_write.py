@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from conftest import Child
 
     from file_handler import AsyncFileHandler
+    from shared_testing import FileBuilders
 
 SIDE_CAR = ".lines.txt.fh-draft"
 
@@ -93,37 +94,31 @@ def test_a_kill_at_any_moment_tears_nothing(child: Callable[..., Child], target:
         assert len(set(lines[:-1])) == 1
 
 
-FULL = """
-import resource
-handler = AsyncFileHandler()
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-for call in handler.write_lines, handler.append_lines:
-    try:
-        asyncio.run(call(path, ["new"] * 100_000))
-    except OSError as error:
-        print(error)
-"""
-
-
-def test_a_file_that_may_not_grow_stays_as_it_is(
-    names: Callable[[Path], list[str]], child: Callable[..., Child], target: Path
+@pytest.mark.parametrize("call", ["write_lines", "append_lines", "write_stream"])
+@pytest.mark.parametrize("free", [4_096, 100_000])
+async def test_a_full_disk_leaves_the_old(
+    names: Callable[[Path], list[str]], handler: AsyncFileHandler, files: FileBuilders, call: str, free: int
 ) -> None:
     """The kernel's own refusal in the middle of a write: old content, no side-car, an error with the path. (F5)"""
-    first, second, _ = child(FULL, target).finish().split("\n")
-    assert first == second == f"[Errno {errno.EFBIG}] File too large: '{target}'"
-    assert target.read_text() == "old\n"
-    assert names(target.parent) == ["lines.txt"]
+    with files.full_disk(free) as disk:
+        target = disk / "lines.txt"
+        target.write_text("old\n")
+        with pytest.raises(OSError, match=r".*: '.*lines\.txt'") as caught:
+            await getattr(handler, call)(target, ["new"] * 100_000)
+        assert caught.value.errno == disk.errno
+        assert target.read_text() == "old\n"
+        assert names(target.parent) == ["lines.txt"]
 
 
-@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
-async def test_a_full_disk_leaves_the_old(
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+async def test_a_disk_that_is_full_late_leaves_the_old(
     names: Callable[[Path], list[str]],
     handler: AsyncFileHandler,
     target: Path,
     monkeypatch: pytest.MonkeyPatch,
     call: str,
 ) -> None:
-    """No space, at whichever step it shows, and the folder is clean. (F5)"""
+    """No space, where a file system finds it out only after the write, and the folder is clean. (F5)"""
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -293,20 +288,12 @@ async def test_extended_attributes_stay(handler: AsyncFileHandler, target: Path)
 
 
 async def test_a_read_only_file_is_refused(
-    names: Callable[[Path], list[str]], handler: AsyncFileHandler, target: Path, monkeypatch: pytest.MonkeyPatch
+    names: Callable[[Path], list[str]], handler: AsyncFileHandler, files: FileBuilders
 ) -> None:
     """As by open(), though a rename could replace it."""
-    real_open = os.open
-
-    def as_a_user(name: str, flags: int, *args: int, **kwargs: int | None) -> int:
-        if name == target.name and flags & (os.O_WRONLY | os.O_RDWR):  # root, who runs many a test, may write it
-            raise PermissionError(errno.EACCES, "Permission denied", name)
-        return real_open(name, flags, *args, **kwargs)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", as_a_user)
-        for call in (handler.write_lines, handler.append_lines):
-            with pytest.raises(PermissionError, match=r"Permission denied: '/.*lines\.txt'"):
-                await call(target, ["new"])
+    target = files.read_only("only/lines.txt", b"old\n")
+    for call in (handler.write_lines, handler.append_lines):
+        with pytest.raises(PermissionError, match=r"Permission denied: '/.*lines\.txt'"):
+            await call(target, ["new"])
     assert names(target.parent) == ["lines.txt"]
     assert target.read_text() == "old\n"

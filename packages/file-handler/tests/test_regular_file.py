@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import re
 import socket
 import stat
 from typing import TYPE_CHECKING
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
     from conftest import Child
 
+    from shared_testing import FileBuilders
+
 
 @pytest.fixture
-def fifo(tmp_path: Path) -> Path:
-    os.mkfifo(tmp_path / "fifo")
-    return tmp_path / "fifo"
+def fifo(files: FileBuilders) -> Path:
+    return files.fifo()
 
 
 async def test_a_fifo_is_refused_by_all(handler: AsyncFileHandler, fifo: Path) -> None:
@@ -112,6 +115,22 @@ async def test_errors_name_the_path_and_keep_their_class(handler: AsyncFileHandl
         await handler.read_lines(tmp_path / "file" / "x")
     with pytest.raises(NotADirectoryError, match="file/x"):
         await handler.write_lines(tmp_path / "file" / "x", [])
+
+
+async def test_what_cannot_be_opened_is_told_with_its_path(handler: AsyncFileHandler, files: FileBuilders) -> None:
+    """A loop of links, a name that is too long, a file and a folder that are forbidden: the system's own errors."""
+    for path, name, error in (
+        (files.symlink_loop(), "ELOOP", OSError),
+        (files.long_name(), "ENAMETOOLONG", OSError),
+        (files.unreadable("secret.txt"), "EACCES", PermissionError),
+        (files.read_only_folder() / "new.txt", "EACCES", PermissionError),
+    ):
+        # Nothing is there to be read in the folder.
+        calls = (handler.write_lines(path, ["x"]), *([] if path.name == "new.txt" else [handler.read_lines(path)]))
+        for call in calls:
+            with pytest.raises(error, match=re.escape(path.name)) as caught:
+                await call
+            assert caught.value.errno == getattr(errno, name)
 
 
 STUCK = """

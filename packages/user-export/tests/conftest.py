@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest_asyncio.fixture
-async def files() -> AsyncIterator[AsyncFileHandler]:
+async def handler() -> AsyncIterator[AsyncFileHandler]:
     async with AsyncFileHandler() as handler:
         yield handler
 

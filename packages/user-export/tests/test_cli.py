@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import resource
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Command
+
+    from shared_testing import FileBuilders
 
 
 def read_ids(out: Path) -> list[int]:
@@ -150,19 +151,20 @@ async def test_a_server_that_is_not_there_is_one_sentence(command: Command, out:
     assert "go on with --resume" in errors
 
 
-async def test_a_full_disk_is_one_sentence(command: Command, users: FakeUsers, out: Path) -> None:
+async def test_a_full_disk_is_one_sentence(
+    command: Command, users: FakeUsers, files: FileBuilders, tmp_path: Path
+) -> None:
     """What was written stays, and can be resumed when there is room."""
     users.populate(500)
-    code, _, errors = await command.run("--base-url", users.url, "--out", out, preexec_fn=limit_files)
+    with files.full_disk(free=20_000) as disk:
+        code, _, errors = await command.run("--base-url", users.url, "--out", disk / "users.jsonl")
+        out = tmp_path / "users.jsonl"
+        out.write_bytes((disk / "users.jsonl").read_bytes())
     assert code == 1
     assert "Traceback" not in errors
     assert "go on with --resume" in errors
     assert await command.run("--base-url", users.url, "--out", out, "--resume", "--quiet") == (0, "", "")
     assert read_ids(out) == list(range(1, 501))
-
-
-def limit_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 async def test_a_login_reads_its_password_from_the_environment(

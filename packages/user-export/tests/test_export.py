@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from file_handler import AsyncFileHandler
-    from shared_testing import FakeUsers, VirtualClock
+    from shared_testing import FakeUsers, FileBuilders, VirtualClock
 
 pytestmark = pytest.mark.virtual_time
 
@@ -39,8 +39,8 @@ async def client(users: FakeUsers) -> AsyncIterator[UserAPIClient]:
 
 
 @pytest.fixture
-def exporter(client: UserAPIClient, files: AsyncFileHandler, tmp_path: Path) -> Exporter:
-    return Exporter(client, files, tmp_path / "users.jsonl", concurrency=5, page_size=40)
+def exporter(client: UserAPIClient, handler: AsyncFileHandler, tmp_path: Path) -> Exporter:
+    return Exporter(client, handler, tmp_path / "users.jsonl", concurrency=5, page_size=40)
 
 
 async def export(exporter: Exporter, start: Checkpoint | None = None) -> Summary:
@@ -105,18 +105,15 @@ async def test_it_goes_on_after_the_checkpoint(users: FakeUsers, exporter: Expor
 
 
 async def test_a_full_disk_is_the_error_that_is_raised(
-    users: FakeUsers, exporter: Exporter, files: AsyncFileHandler, monkeypatch: pytest.MonkeyPatch
+    users: FakeUsers, exporter: Exporter, files: FileBuilders
 ) -> None:
     """A batch that cannot be written stops the fetching, and says why."""
     users.populate(2000)
-
-    async def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files, "append_lines", refuse)
-    with pytest.raises(ExportFailed, match=r"could not be written: .*No space left") as caught:
-        await export(exporter)
-    assert isinstance(caught.value.__cause__, OSError)
+    with files.full_disk(free=20_000) as disk:
+        with pytest.raises(ExportFailed, match=r"could not be written: .*users\.jsonl") as caught:
+            await export(replace(exporter, out=disk / "users.jsonl"))
+        assert isinstance(caught.value.__cause__, OSError)
+        assert caught.value.__cause__.errno == disk.errno
     assert len(users.requests) < 2000
 
 

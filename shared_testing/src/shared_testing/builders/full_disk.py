@@ -41,8 +41,9 @@ def full_disk(folder: Path, free: int) -> Iterator[FullDisk]:
             yield FullDisk(folder, errno.EFBIG)
         return
     try:
-        (folder / ".ballast").write_bytes(b"x")
-        yield FullDisk(folder, errno.ENOSPC)
+        (folder / "ballast").write_bytes(b"x")
+        (folder / "disk").mkdir()
+        yield FullDisk(folder / "disk", errno.ENOSPC)
     finally:
         _libc().umount2(os.fsencode(folder), _MNT_DETACH)
 
