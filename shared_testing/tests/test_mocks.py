@@ -8,7 +8,7 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypedDict, TypeVar, runtime_checkable
 
 import aiohttp
 import pytest
@@ -370,6 +370,10 @@ def test_it_passes_for_the_class(users: Users) -> None:
     assert not hasattr(users, "nope")
 
 
+class Row(TypedDict):
+    id: int
+
+
 @runtime_checkable
 class Store(Protocol):
     path: str
@@ -418,6 +422,8 @@ def test_what_is_no_class_is_refused() -> None:
     """Each with what to do instead."""
     with pytest.raises(TypeError, match="give a class; for a function there is the fixture `tasks`"):
         mock_of(print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="it is a dict, and has no behaviour"):
+        mock_of(Row)
     with pytest.raises(TypeError, match=r"give a method of what mock_of\(\) made"):
         on(print)
 

@@ -42,6 +42,8 @@ def mock_of(cls: type[T], /, **values: Any) -> T:
     origin = typing.get_origin(cls) or cls
     if not isinstance(origin, type):
         raise TypeError(f"mock_of({cls!r:.80}): give a class; for a function there is the fixture `tasks`")
+    if typing.is_typeddict(origin):
+        raise TypeError(f"mock_of({origin.__name__}): it is a dict, and has no behaviour: write the dict")
     members, variables = members_of(origin, typing.get_args(cls))
     namespace: dict[str, Any] = {name: _Attribute(each) for name, each in members.items()}
     namespace |= {"__class__": property(lambda _: origin), "__module__": origin.__module__}
