@@ -435,3 +435,11 @@ def test_monkeypatch_may_hold_it(users: Users, monkeypatch: pytest.MonkeyPatch) 
         patch.setattr(mock, "url", "b")
         assert mock.url == "b"
     assert mock.url == "a"
+
+
+async def test_a_method_may_be_put_in_a_class(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the code under test makes its own object, of which the test has no hold."""
+    on(users.ping).returns(True)
+    monkeypatch.setattr(Users, "ping", users.ping)
+    assert await Users("http://x").ping("localhost")
+    assert on(users.ping).calls == [{"host": "localhost"}]

@@ -29,6 +29,9 @@ def test_the_findings_about_stand_ins(pytester: pytest.Pytester) -> None:
         async def test_wrong_mock():
             mailer = MagicMock()
             await mailer.send("alice")
+        async def test_impossible():
+            mailer = mock_of(Mailer)
+            on(mailer.size).returns("big")
         """
     )
     result = pytester.runpytest_subprocess(*_AUTO)
@@ -43,4 +46,11 @@ def test_the_findings_about_stand_ins(pytester: pytest.Pytester) -> None:
             "  fix:   make mailer.send an AsyncMock, or make mailer by mock_of(...), which awaits where the class does",
         ]
     )
-    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            '>       on(mailer.size).returns("big")',
+            "E       shared_testing.builders.stubs.ImpossibleStub: Mailer.size() gives int, and never 'big'",
+        ]
+    )
+    assert "stubs.py" not in result.stdout.str()
+    result.assert_outcomes(failed=4)

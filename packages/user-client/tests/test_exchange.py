@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock, MagicMock, patch
 import aiohttp
 import pytest
 
-from shared_testing import FakeUsers
+from shared_testing import FakeUsers, mock_of, on
 from shared_testing.contracts.user_api import GET_USER, LOGIN
 from user_client import (
     AuthenticatedAPIClient,
@@ -184,6 +184,17 @@ async def test_a_mocked_response_needs_only_json(spec: type | None) -> None:
         assert (await UserAPIClient("https://api.example.com").fetch_user(1))["name"] == "Alice"
     get.assert_called_once()
     assert get.call_args.args == ("https://api.example.com/users/1",)
+
+
+async def test_a_stand_in_for_aiohttp_is_called_as_aiohttp_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the signatures and types of its class: a keyword that aiohttp does not take would be refused."""
+    response = mock_of(aiohttp.ClientResponse, status=200, headers={})
+    on(response.json).returns({"id": 1, "name": "Alice"})
+    session = mock_of(aiohttp.ClientSession)
+    on(session.get).returns(response)
+    monkeypatch.setattr(aiohttp.ClientSession, "get", session.get)
+    assert (await UserAPIClient("https://api.example.com").fetch_user(1))["name"] == "Alice"
+    assert [call["url"] for call in on(session.get).calls] == ["https://api.example.com/users/1"]
 
 
 async def test_a_mocked_response_may_be_an_error() -> None:

@@ -11,6 +11,7 @@ import difflib
 import inspect
 import keyword
 import typing
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from shared_testing.builders.annotations import Unknown
@@ -124,13 +125,14 @@ class _State:
         self._mock = mock
         self._origin = origin
         self._variables = variables
-        self._methods: dict[str, FunctionType] = {}
+        self._methods: dict[str, MethodType] = {}
         self._values: dict[str, Any] = {}
 
-    def method(self, member: Method) -> FunctionType:
+    def method(self, member: Method) -> MethodType:
         if member.name not in self._methods:
             stub = Stub[Any](self.owner, member, self._variables, self._unless_stubbed(member))
-            self._methods[member.name] = generated(self.owner, member, stub)
+            # Bound, as the real one: put in a class by monkeypatch, a plain function would be bound once more.
+            self._methods[member.name] = MethodType(generated(self.owner, member, stub), self._mock)
         return self._methods[member.name]
 
     def _unless_stubbed(self, member: Method) -> Any:
@@ -169,22 +171,24 @@ async def _soon(value: Any) -> Any:
 
 
 _BODIES = {
-    Gives.VALUE: "def {head}: return _stub.now(_locals())",
-    Gives.OBJECT: "def {head}: return _stub.now(_locals())",
-    Gives.COROUTINE: "async def {head}: return await _stub.awaited(_locals())",
-    Gives.ASYNC_GENERATOR: "async def {head}:\n async for item in _stub.items(_locals()): yield item",
-    Gives.GENERATOR: "def {head}: yield from _stub.items_now(_locals())",
+    Gives.VALUE: "def {head}:{hidden}\n return _stub.now(_locals())",
+    Gives.OBJECT: "def {head}:{hidden}\n return _stub.now(_locals())",
+    Gives.COROUTINE: "async def {head}:{hidden}\n return await _stub.awaited(_locals())",
+    Gives.ASYNC_GENERATOR: "async def {head}:{hidden}\n async for item in _stub.items(_locals()): yield item",
+    Gives.GENERATOR: "def {head}:{hidden}\n yield from _stub.items_now(_locals())",
 }
+_HIDDEN = "\n __tracebackhide__ = True"
+_SELF = inspect.Parameter("_self_", inspect.Parameter.POSITIONAL_ONLY)
 
 
 def generated(owner: str, method: Method, stub: Stub[Any]) -> FunctionType:
     """A function of the class's own kind and signature: Python itself refuses wrong arguments, in its own words."""
-    plain = [
+    plain = [_SELF] + [
         each.replace(annotation=each.empty, default=None if each.default is not each.empty else each.empty)
         for each in method.signature.parameters.values()
     ]
     name = method.name if not keyword.iskeyword(method.name) else "method"
-    source = _BODIES[method.gives].format(head=f"{name}{inspect.Signature(plain)}")
+    source = _BODIES[method.gives].format(head=f"{name}{inspect.Signature(plain)}", hidden=_HIDDEN)
     made: dict[str, Any] = {"_stub": stub, "_locals": locals}
     # As dataclasses make their methods: the text has the names of the class's own parameters, and nothing else.
     exec(compile(source, f"{STAND_IN}{owner}>", "exec"), made)  # noqa: S102
@@ -194,7 +198,8 @@ def generated(owner: str, method: Method, stub: Stub[Any]) -> FunctionType:
     function.__defaults__ = (NotGiven.VALUE,) * len(positional) or None
     function.__kwdefaults__ = dict.fromkeys(keywords, NotGiven.VALUE)
     function.__qualname__, function.__module__ = f"{owner}.{method.name}", __name__
-    function.__signature__ = method.signature  # type: ignore[attr-defined]
+    seen = method.signature.replace(parameters=[_SELF, *method.signature.parameters.values()])
+    function.__signature__ = seen  # type: ignore[attr-defined]
     for control in ("returns", "raises", "does", "calls"):
         setattr(function, control, getattr(stub, control))
     function.stub = stub  # type: ignore[attr-defined]

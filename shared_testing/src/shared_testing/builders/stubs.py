@@ -62,6 +62,7 @@ class Stub(Generic[R]):
 
         Raises ImpossibleStub if the class's annotation says that a result is of another type.
         """
+        __tracebackhide__ = True
         return Then(self._anew()).returns(*results)
 
     def raises(self, *errors: BaseException | type[BaseException]) -> Then[R]:
@@ -80,10 +81,12 @@ class Stub(Generic[R]):
 
     def record(self, given: dict[str, Any]) -> dict[str, Any]:
         """Keep the arguments of a call, and refuse those of a wrong type."""
-        arguments = {name: each for name, each in given.items() if each is not NotGiven.VALUE}
+        __tracebackhide__ = True
+        parameters = self._method.signature.parameters
+        arguments = {name: each for name, each in given.items() if name in parameters and each is not NotGiven.VALUE}
         flat: dict[str, Any] = {}
         for name, value in arguments.items():
-            parameter = self._method.signature.parameters[name]
+            parameter = parameters[name]
             several = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
             for each in (value.values() if isinstance(value, dict) else value) if several else [value]:
                 self._check_argument(name, each, parameter.annotation)
@@ -95,12 +98,14 @@ class Stub(Generic[R]):
         return arguments
 
     def _check_argument(self, name: str, value: object, wanted: Any) -> None:
+        __tracebackhide__ = True
         # A mock of another make may stand for anything.
         if "_mock_methods" not in getattr(value, "__dict__", ()) and not conforms(value, wanted, self._variables):
             raise TypeError(f"{self._name}({name}={value!r:.80}): the class says {name}: {shown(wanted)}")
 
     def now(self, given: dict[str, Any]) -> Any:
         """What a plain function gives."""
+        __tracebackhide__ = True
         result = self._next(self.record(given))
         if self._method.gives is not Gives.OBJECT or self._is_whole(result):
             return result
@@ -108,6 +113,7 @@ class Stub(Generic[R]):
 
     async def awaited(self, given: dict[str, Any]) -> Any:
         """What a coroutine function gives. It gives the loop a turn, as the real one may: else races would hide."""
+        __tracebackhide__ = True
         arguments = self.record(given)
         await asyncio.sleep(0)
         result = self._next(arguments, may_await=True)
@@ -118,6 +124,7 @@ class Stub(Generic[R]):
 
     async def items(self, given: dict[str, Any]) -> AsyncIterator[Any]:
         """What an async generator gives."""
+        __tracebackhide__ = True
         arguments = self.record(given)
         await asyncio.sleep(0)
         items = self._next(arguments)
@@ -131,9 +138,11 @@ class Stub(Generic[R]):
 
     def items_now(self, given: dict[str, Any]) -> Iterator[Any]:
         """What a generator gives."""
+        __tracebackhide__ = True
         yield from self._next(self.record(given))
 
     def _next(self, arguments: dict[str, Any], *, may_await: bool = False) -> Any:
+        __tracebackhide__ = True
         if not self._steps:
             if self._default is not NotGiven.VALUE:
                 return self._default
@@ -155,6 +164,7 @@ class Stub(Generic[R]):
 
     def check(self, result: Any) -> None:
         """Raise ImpossibleStub if the class cannot give this."""
+        __tracebackhide__ = True
         method = self._method
         if method.gives in (Gives.ASYNC_GENERATOR, Gives.GENERATOR):
             self._check_items(result)
@@ -162,6 +172,7 @@ class Stub(Generic[R]):
             raise ImpossibleStub(f"{self._name}() gives {shown(method.result)}, and never {result!r:.80}")
 
     def _check_items(self, items: Any) -> None:
+        __tracebackhide__ = True
         if hasattr(items, "__aiter__") and self._method.gives is Gives.ASYNC_GENERATOR:
             return
         if not hasattr(items, "__iter__") or isinstance(items, (str, bytes, dict)):
@@ -183,6 +194,7 @@ class Then(Generic[R]):
 
     def returns(self, *results: R) -> Then[R]:
         """As :meth:`Stub.returns`, after what was said before."""
+        __tracebackhide__ = True
         for result in results:
             self._stub.check(result)
         self._stub._steps += [_Gives(result) for result in results]
@@ -220,6 +232,7 @@ class _Raises:
         self._error = error
 
     def __call__(self, _: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
         raise self._error
 
 
