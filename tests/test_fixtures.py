@@ -19,7 +19,9 @@ PROJECTS = sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml")
 
 # Names are public: users' tests ask for them.
 FIXTURES = {
+    "files": "function",
     "network": "function",
+    "queues": "function",
     "responses": "function",
     "settle": "function",
     "tasks": "function",
