@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from file_handler import AsyncFileHandler
 from queue_processor import ItemFailed, QueueProcessor
@@ -70,8 +70,12 @@ class Exporter:
             # One consumer: batches are written in order, while the next records are being fetched.
             sink = QueueProcessor(write, maxsize=8, attempts=1, on_failure="raise")
             async with sink, aclosing(self._batches(start.last_id, summary)) as batches:
-                async for batch in batches:
-                    await sink.put(batch)
+                try:
+                    async for batch in batches:
+                        await sink.put(batch)
+                except ExportFailed:
+                    await sink.join()  # What was fetched before the gap is kept.
+                    raise
         except asyncio.CancelledError:
             # The batch that was just being written is whole or not there: the file knows.
             summary.written = (await find_checkpoint(self.files, self.out)).count - start.count
@@ -106,5 +110,4 @@ def _user_of(result: TaskResult) -> User | None:
         return None
     if result.error is not None:
         raise ExportFailed(f"user {result.task_id} could not be fetched: {result.error}") from result.error
-    user: User = result.result
-    return user
+    return cast("User", result.result)
