@@ -7,11 +7,9 @@ through its public ``response_class=`` parameter, so that nobody has to pin aioh
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import sys
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +18,7 @@ from aioresponses import aioresponses as _aioresponses
 from yarl import URL
 
 from shared_testing.contracts.contract import ContractViolation, Reply, check_reply
-from shared_testing.evidence import stubs
+from shared_testing.evidence.stub_book import Stub, StubBook
 from shared_testing.evidence.stub_sites import forbid, written_at
 from shared_testing.findings.site import user_site
 
@@ -65,13 +63,6 @@ def _ignore(*_: object, **__: object) -> None:
     """Stands in for the flow control that a stubbed body does not have."""
 
 
-@dataclass(eq=False, slots=True)
-class _Stub:
-    name: str
-    site: Site | None
-    used: bool = False
-
-
 class aioresponses(_aioresponses):  # noqa: N801 - the name that its users import
     """A drop-in for ``aioresponses.aioresponses``.
 
@@ -82,7 +73,7 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._stubs: dict[str, _Stub] = {}
+        self._book = StubBook()
         self._contracts: dict[URL, Contract] = {}
 
     def check_against(self, contract: Contract, base_url: str) -> Self:
@@ -97,7 +88,7 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
         self, url: str | URL | re.Pattern[str], method: str = "GET", **kwargs: Any
     ) -> None:
         __tracebackhide__ = True
-        stub = _Stub(f"{method} {getattr(url, 'pattern', url)}", written_at())
+        stub = Stub(f"{method} {getattr(url, 'pattern', url)}", written_at())
         callback = kwargs.get("callback")
         if isinstance(url, str | URL) and callback is None:
             self._check(method, URL(url), kwargs)
@@ -117,7 +108,7 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
             return result
 
         super().add(url, method, **{"response_class": _StubbedResponse, **kwargs, "callback": answer})
-        self._stubs[next(reversed(self._matches))] = stub
+        self._book.write(next(reversed(self._matches)), stub)
 
     async def match(self, method: str, url: URL, allow_redirects: bool = True, **kwargs: Any) -> Any:
         __tracebackhide__ = True
@@ -137,32 +128,16 @@ class aioresponses(_aioresponses):  # noqa: N801 - the name that its users impor
 
     def clear(self) -> None:
         super().clear()
-        self._stubs.clear()
+        self._book.clear()
 
     def tell_unused(self) -> None:
         """Report the stubs that no request has used (AT602)."""
-        for key, stub in self._stubs.items():
-            # What is used up is gone; what repeats for ever stays, and has to have been used once.
-            matcher = self._matches.get(key)
-            if matcher is None or (stub.used and isinstance(matcher.repeat, bool)):
-                continue
-            was = "was left over" if stub.used else "was never used"
-            cause = f"{'fewer requests' if stub.used else 'no request'} to it than it is for"
-            fix = "make the request, or remove the stub; repeat=True is for any number of requests"
-            stubs.tell(stubs.Mismatch(f"stub {stub.name} {was}", stub.site, cause, fix, unused=True))
+        self._book.tell_unused(self._matches)
 
     def _unmatched(self, method: str, url: URL) -> UnmatchedRequest:
         what = f"{method.upper()} {url}"
-        left = [stub.name for key, stub in self._stubs.items() if key in self._matches]
-        close = difflib.get_close_matches(what, left, n=2)
-        used = any(stub.name == what for stub in self._stubs.values())
-        cause = f"the stubs left are: {', '.join(left) or 'none'}"
-        if close:
-            cause = f"did you mean {' or '.join(close)}?"
-        if used and not close:
-            cause = f"its stub is used up (repeat=True keeps one); {cause}"
         fix = f"responses.{method.lower()}({str(url)!r}, ...)"
-        stubs.tell(stubs.Mismatch(f"request {what}, which no stub answers", user_site(sys._getframe(1)), cause, fix))
+        cause = self._book.tell_unmatched(what, fix, self._matches, user_site(sys._getframe(1)))
         return UnmatchedRequest(f"no stub answers {what}\n{cause}\nwrite {fix}")
 
     def _promised(self, method: str, url: URL) -> tuple[Contract, Endpoint | None] | None:

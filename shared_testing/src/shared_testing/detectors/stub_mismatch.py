@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from shared_testing.detectors.detector import Detector
+from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import stubs
 from shared_testing.findings import Finding, Rule
 
@@ -44,12 +46,23 @@ class StubMismatch(Detector):
 
     def __init__(self) -> None:
         self._heard: list[stubs.Mismatch] = []
+        self._patches = Patches()
+        self._aioresponses_is_watched = False
 
     def install(self, observer: LoopObserver) -> None:
         stubs.listeners.append(self._hear)
 
     def uninstall(self) -> None:
         stubs.listeners.remove(self._hear)
+        self._patches.undo()
+        self._aioresponses_is_watched = False
+
+    def start(self, scope: Scope) -> None:
+        if not self._aioresponses_is_watched and "aioresponses.core" in sys.modules:
+            from shared_testing.evidence.bare_aioresponses import BareAioresponses
+
+            BareAioresponses(self._patches).watch(sys.modules["aioresponses.core"])
+            self._aioresponses_is_watched = True
 
     def _hear(self, mismatch: stubs.Mismatch) -> None:
         if mismatch.code == RULE.code:
