@@ -55,6 +55,13 @@ async def test_no_stub_where_an_error_is_expected_is_fine() -> None:
         await ask("http://api.test/1")
 
 
+async def test_a_stub_that_is_not_to_match_is_fine() -> None:
+    with aioresponses() as stubs:
+        stubs.post("http://api.test/1", exception=GONE)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await ask("http://api.test/1")
+
+
 async def test_a_stub_after_an_error_is_fine() -> None:
     with aioresponses() as stubs, pytest.raises(ZeroDivisionError):
         stubs.get("http://api.test/1", exception=GONE, repeat=True)

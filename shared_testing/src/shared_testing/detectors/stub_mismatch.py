@@ -37,7 +37,10 @@ async def test_fetch(network):
     assert await fetch("https://api.example.com/users/1") is None
 """,
     lint="none",
-    not_seen="requests by another library than aiohttp, and those by a connector of one's own that is no TCPConnector",
+    not_seen=(
+        "requests by another library than aiohttp, and those by a connector of one's own that is no TCPConnector; with "
+        "aioresponses itself, stubs and requests of a test that expects an error"
+    ),
 )
 
 
