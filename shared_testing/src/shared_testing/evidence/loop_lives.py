@@ -25,6 +25,8 @@ _CLOSED = "_shared_testing_closed"
 
 # asyncio.run() lies five frames above the making of its loop.
 _NEAR = 10
+# Below it lies no line of the user's.
+_MAKES_LOOPS = "pytest_asyncio.plugin"
 
 
 class LoopLives:
@@ -62,7 +64,7 @@ class LoopLives:
 def _near(frame: FrameType | None) -> Site | None:
     """The user's line, if it is near: below the loop of a test lies only pytest, deep as a well."""
     for _ in range(_NEAR):
-        if frame is None:
+        if frame is None or frame.f_globals.get("__name__") == _MAKES_LOOPS:
             return None
         if is_users_frame(frame):
             return site_of_frame(frame)
