@@ -1,7 +1,7 @@
 """Every rule against its corpus: the marked lines, and no others.
 
 A file of ``corpus/`` holds tests with a bug, whose guilty line ends in ``# !! CODE``, and near misses without a mark.
-Many files run in one process, as a suite would, so a finding that reaches an innocent test is seen too.
+All files run in one process, as a suite would, so a finding that reaches an innocent test is seen too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,32 +20,21 @@ FILES = sorted(CORPUS.glob("AT*.py"))
 Lines = set[tuple[str, int]]
 
 
-# These do little but wait, for seconds in all: beside the others they cost no time.
-WAITING = [file for file in FILES if file.name.startswith(("AT402", "AT403"))]
-OTHERS = [file for file in FILES if file not in WAITING]
-
-
 @pytest.fixture(scope="session")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lines]:
     """What was found in each file, as (code, line)."""
-    folder = tmp_path_factory.mktemp("corpus")
-    with ThreadPoolExecutor() as pool:
-        reports = pool.map(findings_of, (WAITING, OTHERS), (folder / "waiting", folder / "others"))
-    lines: dict[str, Lines] = defaultdict(set)
-    for each in map(json.loads, (line for report in reports for line in report.splitlines())):
-        lines[Path(each["path"] or each["test"].partition("::")[0]).name].add((each["code"], each["line"]))
-    return lines
-
-
-def findings_of(files: list[Path], report: Path) -> str:
-    """Run the files as one suite; its findings, as lines of JSON."""
+    report = tmp_path_factory.mktemp("corpus") / "findings.jsonl"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-c", "/dev/null"]
     command += ["--rootdir", str(CORPUS), "--import-mode=importlib", "-o", "asyncio_mode=auto"]
     command += ["-o", "asyncio_default_fixture_loop_scope=function", f"--findings-json={report}"]
-    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False, timeout=300)
+    # One after the other: what computes must not compete with what polls.
+    done = subprocess.run([*command, *map(str, FILES)], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "crashed" not in done.stdout, done.stdout
-    return report.read_text("utf-8")
+    lines: dict[str, Lines] = defaultdict(set)
+    for each in map(json.loads, report.read_text("utf-8").splitlines()):
+        lines[Path(each["path"] or each["test"].partition("::")[0]).name].add((each["code"], each["line"]))
+    return lines
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -42,7 +42,7 @@ async def test_beside_others() -> None:
 
 
 async def in_one_call() -> int:
-    return count(40_000_000)
+    return count(100_000_000)
 
 
 async def test_one_call_in_c() -> None:
