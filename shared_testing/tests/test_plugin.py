@@ -65,3 +65,28 @@ def test_virtual_clock_on_another_loop_says_what_to_do(pytester: pytest.Pytester
     result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto")
     result.stdout.fnmatch_lines(["*virtual_clock*"])
     assert result.ret != 0
+
+
+_ALONE = ("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+
+LOOPS = """
+import asyncio
+import gc
+import weakref
+
+loops = []
+
+async def test_one():
+    gc.disable()
+    loops.append(weakref.ref(asyncio.get_running_loop()))
+
+def test_two():
+    gc.enable()
+    assert loops[0]() is None
+"""
+
+
+def test_a_closed_loop_does_not_stay_in_memory(pytester: pytest.Pytester) -> None:
+    """What is put on a loop to watch it leads back to it; frozen with it, it would stay for hundreds of tests."""
+    pytester.makepyfile(LOOPS)
+    pytester.runpytest_inprocess(*_ALONE).assert_outcomes(passed=2)

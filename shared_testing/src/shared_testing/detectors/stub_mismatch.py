@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import stubs
 from shared_testing.findings import Finding, Rule
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared_testing.findings.finding import Finding
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from shared_testing.findings.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """``@pytest.mark.allow_finding(code, reason=...)``: this finding is meant."""
 
     rule: Rule
