@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared_testing.detectors.deadlock import RULE
 from shared_testing.detectors.stuck import ProvesStuck
 from shared_testing.findings import Finding, Rule
-from shared_testing.loop.standstill import main_future, only_tasks_run
+from shared_testing.loop.standstill import main_future, only_tasks_run, plain_timers
 from shared_testing.loop.waits import Wait, suspended_in, wait_of
 from shared_testing.loop.watched import open_loops
 from shared_testing.verdicts.wording import names, what
@@ -90,24 +90,30 @@ class BusyLoop(ProvesStuck):
 
     def _same_again(self, loop: asyncio.AbstractEventLoop, busy: int) -> list[Wait]:
         """The pollers, once they have been seen in the same states again and again."""
-        # It reads source, which only those pay for whose loop runs that long.
-        from shared_testing.evidence.polling import plain_timers, polls, state_of
-
         tasks = frozenset(task for task in asyncio.all_tasks(loop) if not task.done())
         sleeps = plain_timers(loop)
         if sleeps is None or not only_tasks_run(loop):
             self._forget()
             return []
+        if tasks != self._tasks or sleeps.items() & self._sleeps.items():
+            self._start_anew(tasks, sleeps)
+            return []
+        # It reads source, which only those pay for whose tasks are at it for that long.
+        from shared_testing.evidence.polling import polls, state_of
+
         pollers = [task for task in tasks if polls(task, sleeps)]
         # Whoever neither polls nor sleeps waits for one of these; who sleeps without a loop around will do something.
         others = [wait for wait in map(wait_of, tasks - set(pollers)) if wait.on is None or id(wait.on) in sleeps]
         states = [state_of(task) for task in pollers]
-        if not pollers or others or tasks != self._tasks or None in states or sleeps.items() & self._sleeps.items():
-            self._forget()
-            self._tasks, self._sleeps = tasks, sleeps
+        if not pollers or others or None in states:
+            self._start_anew(tasks, sleeps)
             return []
         self._sleeps = sleeps
         return self._count(pollers, frozenset(states), busy)
+
+    def _start_anew(self, tasks: frozenset[asyncio.Task[Any]], sleeps: dict[int, float]) -> None:
+        self._forget()
+        self._tasks, self._sleeps = tasks, sleeps
 
     def _count(self, pollers: list[asyncio.Task[Any]], state: frozenset[Any], busy: int) -> list[Wait]:
         if state not in self._states:

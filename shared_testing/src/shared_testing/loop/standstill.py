@@ -10,6 +10,7 @@ import asyncio
 import gc
 import sys
 import threading
+from asyncio import futures
 from concurrent.futures import thread as pool
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +44,18 @@ def only_tasks_run(loop: Any) -> bool:
         or (len(loop._selector.get_map()) > 1 and None in idle_ends(loop))
         or any(map(_may_wake, _other_threads()))
     )
+
+
+def plain_timers(loop: Any) -> dict[int, float] | None:
+    """When each future that a sleeper waits for is due, by its id; None if there is a timer of any other kind."""
+    sleeps = {}
+    for handle in loop._scheduled:
+        if handle.cancelled():
+            continue
+        if handle._callback is not vars(futures)["_set_result_unless_cancelled"]:
+            return None
+        sleeps[id(handle._args[0])] = handle.when()
+    return sleeps
 
 
 def _is_silent(loop: Any) -> bool:
