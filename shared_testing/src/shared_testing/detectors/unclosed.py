@@ -277,4 +277,4 @@ def _below(transport: Any) -> Any:
 
 
 def _passes(via: tuple[str, ...], file: str) -> bool:
-    return any(file in path for path in via)
+    return file in "\n".join(via)
