@@ -82,6 +82,7 @@ def test_a_strangers_store_is_held_to_it_by_one_fixture(run_suite: RunSuite) -> 
     failed = [line.split()[1].rpartition("::")[2] for line in result.outlines if line.startswith("FAILED")]
     assert failed == [
         "test_what_is_no_line_is_refused",
+        "test_writers_take_turns",
         "test_what_is_being_read_stays_as_it_was",
         "test_a_closed_store_refuses",
     ]

@@ -118,7 +118,7 @@ class LineStoreContract:
             (["good", "two\nlines"], ValueError),
             (["good", "lone \ud800 surrogate"], ValueError),
             (["good", b"bytes"], TypeError),
-            (["good", None], TypeError),
+            (["good", ["nested"]], TypeError),
             ("a string", TypeError),
         ]
         await line_store.store.write_lines(line_store.path, _OLD)
@@ -199,6 +199,24 @@ class LineStoreContract:
         batches = [[f"{number} {part}" for part in range(5)] for number in range(20)]
         await asyncio.gather(*(line_store.store.append_lines(line_store.path, batch) for batch in batches))
         assert await line_store.lines() == [line for batch in batches for line in batch]
+
+    async def test_writers_take_turns(self, line_store: LineStoreUnderTest) -> None:
+        """What is added while a stream is being written comes after it."""
+        reached, released = asyncio.Event(), asyncio.Event()
+
+        async def source() -> AsyncIterator[str]:
+            yield "first"
+            reached.set()
+            await released.wait()
+
+        writing = asyncio.create_task(line_store.store.write_stream(line_store.path, source()))
+        await reached.wait()
+        adding = asyncio.create_task(line_store.store.append_lines(line_store.path, ["second"]))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        released.set()
+        await asyncio.gather(writing, adding)
+        assert await line_store.lines() == ["first", "second"]
 
     async def test_a_reader_sees_whole_contents(self, line_store: LineStoreUnderTest) -> None:
         """However many write meanwhile."""

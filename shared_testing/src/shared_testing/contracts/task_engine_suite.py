@@ -123,7 +123,7 @@ class TaskEngineContract:
 
     async def test_results_are_in_the_order_of_the_tasks(self, task_engine: TaskEngineUnderTest) -> None:
         """Whichever ends first."""
-        tasks: list[Any] = [(name, wait_then_give, (seconds, name), {}) for name, seconds in (("a", 0.1), ("b", 0), ("c", 0.05))]
+        tasks = _ending_after(a=0.1, b=0, c=0.05)
         results = await task_engine.engine().process_all(tasks)
         assert [result.task_id for result in results] == ["a", "b", "c"]
         assert [result.result for result in results] == ["a", "b", "c"]
@@ -213,6 +213,17 @@ class TaskEngineContract:
         assert [result.result for result in await run] == list(range(10))
         assert work.peak == 3
 
+    async def test_two_calls_at_once_share_the_places(self, task_engine: TaskEngineUnderTest) -> None:
+        task_engine.needs_tasks_in_here()
+        work, engine = _Watched(), task_engine.engine(3)
+        runs = [asyncio.create_task(engine.process_all([(n, work, (n,), {}) for n in range(5)])) for _ in range(2)]
+        await work.called(3)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        work.opened.set()
+        assert [[result.result for result in await run] for run in runs] == [list(range(5))] * 2
+        assert work.peak == 3
+
     async def test_tasks_are_taken_as_they_can_be_run(self, task_engine: TaskEngineUnderTest) -> None:
         """A source of any length costs no more memory than what is running."""
         task_engine.needs_tasks_in_here()
@@ -246,17 +257,22 @@ class TaskEngineContract:
             yield (0, give_back, (), {})
             raise LookupError("the source is broken")
 
-        with pytest.raises(LookupError, match="the source is broken"):
-            await task_engine.engine().process_all(source())
+        async def async_source() -> AsyncIterator[Any]:
+            for task in source():
+                yield task
+
+        for tasks in (source(), async_source()):
+            with pytest.raises(LookupError, match="the source is broken"):
+                await task_engine.engine().process_all(tasks)
 
     # ------------------------------------------------------------ one result after the other
 
     async def test_a_stream_gives_results_as_they_come(self, task_engine: TaskEngineUnderTest) -> None:
-        tasks: list[Any] = [(name, wait_then_give, (seconds, name), {}) for name, seconds in (("late", 0.3), ("soon", 0))]
+        tasks = _ending_after(late=0.3, soon=0)
         assert [each.result async for each in task_engine.engine().stream(tasks)] == ["soon", "late"]
 
     async def test_a_stream_in_order_gives_them_in_order(self, task_engine: TaskEngineUnderTest) -> None:
-        tasks: list[Any] = [(name, wait_then_give, (seconds, name), {}) for name, seconds in (("late", 0.1), ("soon", 0))]
+        tasks = _ending_after(late=0.1, soon=0)
         assert [each.result async for each in task_engine.engine().stream(tasks, in_order=True)] == ["late", "soon"]
 
     async def test_a_stream_tells_failures_too(self, task_engine: TaskEngineUnderTest) -> None:
@@ -287,3 +303,8 @@ class TaskEngineContract:
         assert run.cancelled()
         assert (work.running, work.calls) == (0, 2)
         assert (await engine.process_task("again", give_back)).status == "finished"
+
+
+def _ending_after(**seconds: float) -> list[Any]:
+    """Tasks that give their names, each after so many seconds."""
+    return [(name, wait_then_give, (each, name), {}) for name, each in seconds.items()]
