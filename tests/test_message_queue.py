@@ -17,6 +17,8 @@ from shared_testing.contracts.message_queue_suite import MessageQueueContract, M
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
+    from shared_testing.builders.queues import Message
+
     RunSuite = Callable[..., pytest.RunResult]
 
 pytestmark = pytest.mark.virtual_time
@@ -126,6 +128,26 @@ class TestMessageQueue(MessageQueueContract):
     def message_queue(self, request: pytest.FixtureRequest) -> MessageQueueUnderTest:
         under_test: MessageQueueUnderTest = request.param()
         return under_test
+
+
+async def test_a_processor_on_a_queue_that_redelivers(queues: QueueBuilders) -> None:
+    """Acknowledged when it is done: what comes twice is done twice, what kills its consumer takes nobody with it."""
+    queue = queues.of("a", "bad", "b", lease=60, max_deliveries=2).redelivers("a").poison("bad")
+    done: list[str] = []
+
+    async def messages() -> AsyncIterator[Message[str]]:
+        while batch := await queue.get_batch(2, timeout=300):
+            for message in batch:
+                yield message
+
+    async def handle(message: Message[str]) -> None:
+        done.append(message.body)
+        await queue.ack(message)
+
+    await QueueProcessor(handle).process_all(messages())
+    assert sorted(done) == ["a", "a", "b", "bad", "bad"]
+    assert sorted(queue.acknowledged) == ["a", "b"]
+    assert [letter.body for letter in await queue.dead_letters()] == ["bad"]
 
 
 def test_a_strangers_queue_is_held_to_it_by_one_fixture(run_suite: RunSuite) -> None:

@@ -86,7 +86,7 @@ def test_what_the_class_holds_is_its_own() -> None:
 
 def test_a_default_of_another_type_is_none() -> None:
     """An instance never holds it: ``aiohttp.ClientResponse.status`` is one of those."""
-    with pytest.raises(NotStubbed, match="Pool.size was read"):
+    with pytest.raises(NotStubbed, match=r"Pool.size was read"):
         mock_of(Pool).size  # noqa: B018
     assert mock_of(Pool, size=3).size == 3
 
