@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,14 +102,18 @@ class TaskBuilders:
 
         return ScriptedTask(f"flaky({failures}, {_shown(error)}{_then(result)})", behave)
 
-    def does(self, function: Callable[..., T | Awaitable[T]], turns: int = 1) -> ScriptedTask[T]:
+    @overload
+    def does(self, function: Callable[..., Awaitable[T]], turns: int = 1) -> ScriptedTask[T]: ...
+    @overload
+    def does(self, function: Callable[..., T], turns: int = 1) -> ScriptedTask[T]: ...
+    def does(self, function: Callable[..., Any], turns: int = 1) -> ScriptedTask[Any]:
         """Gives the loop so many turns, then what `function` gives or raises for its arguments; it may be async."""
 
-        async def behave(_attempt: int, *args: Any, **kwargs: Any) -> T:
+        async def behave(_attempt: int, *args: Any, **kwargs: Any) -> Any:
             for _ in range(turns):
                 await asyncio.sleep(0)
-            result: Any = function(*args, **kwargs)
-            return cast("T", await result if inspect.isawaitable(result) else result)
+            result = function(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
 
         name = getattr(function, "__name__", repr(function))
         return ScriptedTask(f"does({name}{f', turns={turns}' if turns != 1 else ''})", behave)
