@@ -52,7 +52,8 @@ async def test_does_what_it_is_told(tasks: TaskBuilders) -> None:
         return second, first
 
     halves, swaps = tasks.does(half), tasks.does(swap, turns=3)
-    assert await asyncio.gather(halves(2, of=6), halves(1, of=1)) == [3, 1]
+    first, second = await asyncio.gather(halves(2, of=6), halves(1, of=1))
+    assert (first, second) == (3, 1)
     assert await swaps(1, 2) == (2, 1)
     with pytest.raises(ZeroDivisionError):
         await halves(0, of=1)
