@@ -158,6 +158,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
     if watcher is not None and call.excinfo is not None:
         watcher.failed(call.excinfo.value)
     if watcher is not None and watcher.scope is not None:
+        watcher.scope.is_set_up = True
         watcher.scope.tears_down = call.when != "setup"
 
 

@@ -57,4 +57,6 @@ def one_per_cause(findings: Iterable[Finding]) -> list[Finding]:
     unique = list(dict.fromkeys(findings))
     told = {(finding.rule.code, site) for finding in unique for site in (finding.site, finding.shows_at)}
     left = [each for each in unique if (_TOLD_BY.get(each.rule.code), each.site) not in told]
+    codes = {each.rule.code for each in left}
+    left = [each for each in left if each.follows_from not in codes]
     return sorted(left, key=lambda finding: finding.rule.code)
