@@ -271,9 +271,11 @@ def _connector_behind(connection: Any) -> Any:
 
 
 def _below(transport: Any) -> Any:
-    """The transport of the socket, under one of TLS."""
-    protocol = getattr(transport, "_ssl_protocol", None)
-    return transport if protocol is None else protocol._transport
+    """The transport of the socket, under one of TLS; None when that has let go of it."""
+    if not hasattr(transport, "_ssl_protocol"):
+        return transport
+    protocol = transport._ssl_protocol
+    return None if protocol is None else protocol._transport
 
 
 def _passes(via: tuple[str, ...], file: str) -> bool:
