@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mutants
 import pytest
-from mutants import Mutant
+from mutants import Mutant, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = mutants.read_table()
@@ -41,18 +45,17 @@ def test_the_tests_of_a_mutant_exist() -> None:
     ("code", "verdict"),
     [(1, ""), (-1, ""), (0, "survived"), (2, "broke the tests with exit code 2: SyntaxError")],
 )
-def test_only_a_failed_test_kills(code: int, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_failed_test_kills(code: int, verdict: str, tmp_path: Path) -> None:
     """The file is as before afterwards; what does not even run proves nothing about the tests."""
     file = tmp_path / "code.py"
     file.write_text("answer = 42\n")
     planted = []
 
-    def run_tests(copy: Path, tests: tuple[str, ...]) -> tuple[int, str]:
+    def run_tests(tests: Sequence[str]) -> tuple[int, str]:
         planted.append(file.read_text())
         return code, "SyntaxError"
 
-    monkeypatch.setattr(mutants, "run_tests", run_tests)
-    assert mutants.judge(tmp_path, Mutant("code.py", "wrong", "42", "43", ())) == verdict
+    assert mutants.judge(Stage(tmp_path, run_tests), Mutant("code.py", "wrong", "42", "43", ())) == verdict
     assert (planted, file.read_text()) == (["answer = 43\n"], "answer = 42\n")
 
 
@@ -63,7 +66,7 @@ def test_survivors_and_those_that_cannot_be_planted_are_printed(
     file = "packages/task-queue/src/task_queue/progress.py"
     table = [Mutant(file, "survives", "How far", "How near", ()), Mutant(file, "is gone", "no such text", "", ())]
     monkeypatch.setattr(mutants, "read_table", lambda: table)
-    monkeypatch.setattr(mutants, "run_tests", lambda *_: (0, ""))
+    monkeypatch.setattr(mutants.ForkedPytest, "run", lambda *_: (0, ""))
     assert mutants.main([]) == 1
     printed = capsys.readouterr().out
     assert "0 of 2 mutants killed" in printed
