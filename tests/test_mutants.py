@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import mutants
 import pytest
+from forked_pytest import ForkedPytest
 from mutants import Mutant, Stage
 
 if TYPE_CHECKING:
@@ -66,9 +67,35 @@ def test_survivors_and_those_that_cannot_be_planted_are_printed(
     file = "packages/task-queue/src/task_queue/progress.py"
     table = [Mutant(file, "survives", "How far", "How near", ()), Mutant(file, "is gone", "no such text", "", ())]
     monkeypatch.setattr(mutants, "read_table", lambda: table)
-    monkeypatch.setattr(mutants.ForkedPytest, "run", lambda *_: (0, ""))
+    monkeypatch.setattr(ForkedPytest, "run", lambda *_: (0, ""))
     assert mutants.main([]) == 1
     printed = capsys.readouterr().out
     assert "0 of 2 mutants killed" in printed
     assert f"survived: {file}: survives\n" in printed
     assert f"its text does not stand in the file exactly once: {file}: is gone\n" in printed
+
+
+def test_nothing_is_said_of_mutants_where_the_tests_fail_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would count as killed."""
+    file = "packages/task-queue/src/task_queue/progress.py"
+    monkeypatch.setattr(mutants, "read_table", lambda: [Mutant(file, "wrong", "How far", "How near", ("test_it.py",))])
+    monkeypatch.setattr(ForkedPytest, "run", lambda *_: (1, "FAILED test_it.py::test_it"))
+    with pytest.raises(SystemExit, match=r"the tests fail without any mutant: FAILED test_it.py::test_it"):
+        mutants.main([])
+
+
+def test_each_run_reads_the_sources_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one server imports only what others wrote: a mutant is seen, and leaves nothing to the next run."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    sources, code = tmp_path / "src", tmp_path / "src" / "code_of_ours.py"
+    sources.mkdir()
+    (tmp_path / "test_it.py").write_text(
+        "from code_of_ours import answer\n\ndef test_it():\n    print('read')\n    assert answer == 42\n"
+    )
+    with ForkedPytest(tmp_path, [sources], patience=60, preload=()) as server:
+        said = []
+        for text in ("answer = 42\n", "answer = 43\n", "answer = (\n", "answer = 42\n"):
+            mutants.write(code, text)
+            said.append(server.run(["test_it.py"]))
+    assert [code for code, _ in said] == [0, 1, 2, 0]
+    assert said[1][1].startswith("FAILED test_it.py::test_it - ")

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
+    from typing import Self
 
 # What takes long to import. None of it is changed by who imports it, or when.
-_STRANGERS = ("pytest_asyncio.plugin", "hypothesis.stateful", "aiohttp.web", "aiohttp.test_utils", "aiofiles")
+STRANGERS = ("pytest_asyncio.plugin", "hypothesis.stateful", "aiohttp.web", "aiohttp.test_utils", "aiofiles")
 
 # What the tests do not need, and what takes long to import. The strangers' own asserts need no rewriting.
 _OPTIONS = ("-pno:cacheprovider", "-pno:xdist", "-pno:timeout", "-Wignore::pytest.PytestAssertRewriteWarning")
@@ -30,13 +30,15 @@ _OPTIONS = ("-pno:cacheprovider", "-pno:xdist", "-pno:timeout", "-Wignore::pytes
 class ForkedPytest:
     """``run(tests)`` gives pytest's exit code, and what was said of the first failure; -1 if it has hung."""
 
-    def __init__(self, folder: Path, sources: Sequence[Path], patience: float) -> None:
+    def __init__(
+        self, folder: Path, sources: Sequence[Path], patience: float, preload: Sequence[str] = STRANGERS
+    ) -> None:
         # The folder's sources come before the installed ones.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources))}
         # Bytecode of what does not change halves the time.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._server = subprocess.Popen(
-            [sys.executable, __file__, str(patience)],
+            [sys.executable, __file__, str(patience), *preload],
             cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
@@ -44,29 +46,30 @@ class ForkedPytest:
             text=True,
         )
 
-    def __enter__(self) -> ForkedPytest:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Tests that run are ended."""
         self._server.terminate()
         self._server.communicate()
 
     def run(self, tests: Sequence[str]) -> tuple[int, str]:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.write(json.dumps(tests) + "\n")
-        self._server.stdin.flush()
-        code, printed = json.loads(self._server.stdout.readline())
+        ask, answer = self._server.stdin, self._server.stdout
+        if ask is None or answer is None:
+            raise TypeError("the server was started without pipes")
+        ask.write(json.dumps(tests) + "\n")
+        ask.flush()
+        code, printed = json.loads(answer.readline())
         if code == -1:
             return -1, "it hung"
         failures = [line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))]
         return code, failures[0] if failures else printed.strip().rpartition("\n")[2]
 
 
-def serve(patience: float) -> None:
+def serve(patience: float, *preload: str) -> None:
     """Answer each line of standard input, a list of tests."""
-    for module in _STRANGERS:
+    for module in preload:
         __import__(module)
     printed = Path(f".forked-pytest-{os.getpid()}")
     running: list[int] = []
@@ -118,4 +121,4 @@ def _end(running: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    serve(float(sys.argv[1]))
+    serve(float(sys.argv[1]), *sys.argv[2:])

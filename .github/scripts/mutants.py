@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from forked_pytest import ForkedPytest
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     RunTests = Callable[[Sequence[str]], tuple[int, str]]
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests" / "mutants.toml"
@@ -121,19 +123,32 @@ def write(file: Path, text: str) -> None:
 
 
 def judge_all(mutants: list[Mutant], free: list[Stage]) -> Iterator[tuple[Mutant, str]]:
+    """Ends the program if the tests fail without any mutant, for then nothing has been said of those."""
     stages: queue.SimpleQueue[Stage] = queue.SimpleQueue()
     for each in free:
         stages.put(each)
 
-    def check(mutant: Mutant) -> tuple[Mutant, str]:
+    def on_a_stage(job: Callable[[Stage], T]) -> T:
         stage = stages.get()
         try:
-            return mutant, judge(stage, mutant)
+            return job(stage)
         finally:
             stages.put(stage)
 
+    every = sorted({test for mutant in mutants for test in mutant.tests})
     with ThreadPoolExecutor(len(free)) as pool:
-        yield from pool.map(check, mutants)
+        healthy = pool.submit(on_a_stage, lambda stage: stage.run_tests(every))
+        jobs = [pool.submit(on_a_stage, lambda stage, each=each: judge(stage, each)) for each in mutants]
+        try:
+            for mutant, job in zip(mutants, jobs, strict=True):
+                yield mutant, job.result()
+                if healthy.done() and healthy.result()[0]:
+                    break
+            code, said = healthy.result()
+            if code:
+                sys.exit(f"mutants: the tests fail without any mutant: {said}")
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def main(words: list[str]) -> int:
@@ -143,10 +158,6 @@ def main(words: list[str]) -> int:
     bad = {each: "its text does not stand in the file exactly once" for each in mutants if not each.is_plantable}
     began = time.monotonic()
     with stages() as free:
-        healthy = sorted({test for mutant in mutants for test in mutant.tests})
-        code, said = free[0].run_tests(healthy)
-        if code:
-            sys.exit(f"mutants: the tests fail without any mutant: {said}")
         for mutant, verdict in judge_all([each for each in mutants if each not in bad], free):
             if verdict:
                 bad[mutant] = verdict
