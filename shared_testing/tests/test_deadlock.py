@@ -125,7 +125,9 @@ def test_what_goes_round_for_ever_does_not_hold_the_process(pytester: pytest.Pyt
     """A poll that is in vain is ended; a task that nothing can end does not spin when the interpreter destroys it."""
     result = run(pytester, DEAF, "-o", "asyncio_mode=auto", "-W", "error")
     result.assert_outcomes(failed=2, passed=1)
-    result.stdout.fnmatch_lines(["AT403 'deaf' was cancelled, and runs on", "AT402 livelock: 'test_polls' looks again *"])
+    result.stdout.fnmatch_lines(
+        ["AT403 'deaf' was cancelled, and runs on", "AT402 livelock: 'test_polls' looks again *"]
+    )
 
 
 def test_switched_off_it_patches_nothing(pytester: pytest.Pytester) -> None:

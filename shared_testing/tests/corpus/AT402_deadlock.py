@@ -389,7 +389,9 @@ async def test_a_long_step_by_step_is_fine() -> None:
 
 async def test_a_poller_that_looks_at_the_disk_is_fine(tmp_path: Path) -> None:
     mark = tmp_path / "ready"
-    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({LONG}); open({str(mark)!r}, 'w').close()"])
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"import time; time.sleep({LONG}); open({str(mark)!r}, 'w').close()"]
+    )
     while not mark.exists():
         await asyncio.sleep(0.01)
     await asyncio.to_thread(child.wait)
