@@ -67,6 +67,7 @@ def test_survivors_and_those_that_cannot_be_planted_are_printed(
     file = "packages/task-queue/src/task_queue/progress.py"
     table = [Mutant(file, "survives", "How far", "How near", ()), Mutant(file, "is gone", "no such text", "", ())]
     monkeypatch.setattr(mutants, "read_table", lambda: table)
+    monkeypatch.setattr(mutants, "WORKERS", 1)
     monkeypatch.setattr(ForkedPytest, "run", lambda *_: (0, ""))
     assert mutants.main([]) == 1
     printed = capsys.readouterr().out
@@ -79,6 +80,7 @@ def test_nothing_is_said_of_mutants_where_the_tests_fail_anyway(monkeypatch: pyt
     """Each would count as killed."""
     file = "packages/task-queue/src/task_queue/progress.py"
     monkeypatch.setattr(mutants, "read_table", lambda: [Mutant(file, "wrong", "How far", "How near", ("test_it.py",))])
+    monkeypatch.setattr(mutants, "WORKERS", 1)
     monkeypatch.setattr(ForkedPytest, "run", lambda *_: (1, "FAILED test_it.py::test_it"))
     with pytest.raises(SystemExit, match=r"the tests fail without any mutant: FAILED test_it.py::test_it"):
         mutants.main([])
