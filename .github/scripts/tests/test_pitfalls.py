@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / ".github" / "scripts" / "pitfalls.py"
+SCRIPT = Path(__file__).parents[1] / "pitfalls.py"
 
 
 def pitfalls(*codes: str) -> subprocess.CompletedProcess[str]:

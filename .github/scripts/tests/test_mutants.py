@@ -14,7 +14,7 @@ from mutants import Mutant, Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 TABLE = mutants.read_table()
 
 
