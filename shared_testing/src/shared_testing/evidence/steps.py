@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _PERIOD = 0.02
 _PERIOD_IN_LONG_STEP = 0.005
+_KEPT_WAITING = 0.05
+"""Seconds that a look does not take by itself, but only if it has to wait for Python's lock."""
 
 # Importing is done once, and debuggers stop the loop because they are asked to.
 _NOT_THE_STEPS_OWN = ("importlib", "pdb", "bdb", "pydevd", "_pytest", "traceback", "linecache")
@@ -171,10 +173,14 @@ class StepMonitor:
 
     def _watch(self, stop: _thread.LockType) -> None:
         self.watchdog = threading.get_native_id()
-        period = _PERIOD
+        period: float = _PERIOD
         while not stop.acquire(timeout=period):
             try:
+                began = time.perf_counter()
                 period = _PERIOD_IN_LONG_STEP if self._look() else _PERIOD
+                if time.perf_counter() - began > _KEPT_WAITING:
+                    # One call in C began while we read the clocks, and has just ended: the step is still at that line.
+                    period = 0
             except Exception as error:  # noqa: BLE001 - told at the end of the test, by whoever asks for the steps
                 self.crash = error
                 return
