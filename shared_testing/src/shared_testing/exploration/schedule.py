@@ -1,0 +1,69 @@
+"""One run of a scenario: what is chosen in it, and what it leaves to know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared_testing.exploration.strategies import Fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared_testing.exploration.arrivals import Arrival
+    from shared_testing.exploration.cancelling import Cancelling
+    from shared_testing.exploration.loop import ExploringLoop
+    from shared_testing.exploration.strategies import Kind, Strategy
+    from shared_testing.exploration.timeline import Recorder
+
+LATENESS = 0.02
+"""How late the outside world may be, in virtual seconds. CI machines stall for so long; 5 s are not 50 ms late."""
+
+
+class Schedule:
+    """A strategy, and the record of the choices that it took."""
+
+    def __init__(
+        self,
+        strategy: Strategy | None = None,
+        *,
+        lateness: float = LATENESS,
+        lasting_yields: bool = False,
+        cancelling: Cancelling | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._strategy = strategy or Fixed()
+        self.born = self._strategy.born
+        self.delivered = self._strategy.delivered
+        self.lateness = lateness
+        self.lasting_yields = lasting_yields
+        self.cancelling = cancelling
+        self.recorder = recorder
+        self.widths: list[int] = []
+        """How many options each choice had."""
+        self.prints: list[int] = []
+        """What each choice looked like: equal as far as two runs are."""
+        self.deviations: dict[int, int] = {}
+        """The choices other than asyncio's own, by their position."""
+        self.error: BaseException | None = None
+        self.uncontrolled = ""
+        """What happened in it that no schedule decides; empty if nothing did."""
+        self.loop: ExploringLoop | None = None
+
+    def new_event_loop(self) -> ExploringLoop:
+        """A loop that follows this schedule: what a Runner takes as its ``loop_factory``. One per run."""
+        from shared_testing.exploration.loop import ExploringLoop
+
+        self.loop = ExploringLoop(self)
+        return self.loop
+
+    def choose(self, kind: Kind, options: Sequence[Arrival | None]) -> int:
+        """Take one of at least two options."""
+        position = len(self.widths)
+        chosen = self._strategy.choose(position, kind, options)
+        self.widths.append(len(options))
+        self.prints.append(hash((kind == "next", *[each.owner for each in options if each is not None])))
+        if chosen:
+            self.deviations[position] = chosen
+            if self.recorder is not None:
+                self.recorder.deviates(options, chosen)
+        return chosen

@@ -1,0 +1,339 @@
+"""Which schedules to run, in which order, and what came of it.
+
+The search does not run anything. Whoever does asks for the next schedule, runs the program afresh on a loop of that
+schedule, and says how it ended: so pytest can set up its fixtures for each run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.exploration.cancelling import Cancelling
+from shared_testing.exploration.schedule import LATENESS, Schedule
+from shared_testing.exploration.shrink import shrink
+from shared_testing.exploration.strategies import Fixed, Strategy, seeded
+from shared_testing.exploration.timeline import Recorder, Timeline
+from shared_testing.exploration.token import LONGEST, StaleToken, Token, check_of, parse
+from shared_testing.exploration.verdicts import Deadlock, Livelock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from typing import TypeAlias
+
+    from shared_testing.exploration.cancelling import Point
+
+    Runs: TypeAlias = Generator[Schedule, None, None]
+
+MOST_IN_ORDER = 300
+"""So many runs of the budget go to the search in order; the rest to the seeded mix."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What an exploration has found."""
+
+    failure: BaseException | None = None
+    """The exception of the first failing schedule, shrunk; None if all passed."""
+    schedules: int = 0
+    """How many were run, up to the failing one."""
+    token: str | None = None
+    """Replays the failing schedule."""
+    complete: int | None = None
+    """k, when every schedule with at most k deviations from asyncio's own order was run; else None."""
+    exhausted: bool = False
+    """There is no schedule left at all."""
+    timeline: Timeline = field(default_factory=Timeline)
+    """What ran between what, in the failing schedule."""
+    deviations: int = 0
+    """How many the failing schedule has."""
+    uncontrolled: list[str] = field(default_factory=list)
+    """What no schedule decides, and happened all the same: a replay may differ by it."""
+
+    @property
+    def guarantee(self) -> str:
+        """What a pass has proved, in one sentence."""
+        if self.failure is not None or self.complete is None:
+            return f"no proof ({self.schedules} schedules)" if self.failure is None else ""
+        if self.exhausted:
+            return f"no failure in any schedule ({self.schedules} runs, complete)"
+        many = "1 deviation" if self.complete == 1 else f"{self.complete} deviations"
+        return f"no failure in any schedule with at most {many} ({self.schedules} runs, complete)"
+
+
+class Search:
+    """Gives schedules, and takes how they ended.
+
+    ``while (schedule := search.next()) is not None: ...; search.ended(error_or_None)``; then ``search.result``.
+    """
+
+    def __init__(
+        self,
+        schedules: int = 200,
+        *,
+        seed: int | None = None,
+        replay: str | None = None,
+        cancel: bool | str = False,
+        lateness: float | None = None,
+        lasting_yields: bool = False,
+    ) -> None:
+        self.result = Result()
+        self._budget = schedules
+        self._seed = seed or 0
+        self._in_order = seed is None
+        self._cancel = cancel
+        self._token = parse(replay) if replay is not None else None
+        self._lateness = LATENESS if lateness is None else lateness
+        self._lateness_given = lateness is not None and lateness != LATENESS
+        self._lasting_yields = lasting_yields
+        if self._token is not None:
+            self._lasting_yields = self._token.lasting_yields
+            if self._token.lateness_ms is not None:
+                self._lateness = self._token.lateness_ms / 1000
+        self._base: Schedule | None = None
+        self._random_state: object = None
+        self._runs = self._all()
+        self._schedule: Schedule | None = None
+
+    # ------------------------------------------------------------ for whoever runs the schedules
+
+    def next(self) -> Schedule | None:
+        """The next one to run; None when the search is over."""
+        if self._random_state is None:
+            self._random_state = random.getstate()
+        self._schedule = next(self._runs, None)
+        if self._schedule is None:
+            self.close()
+        else:
+            # What a program throws dice for (the jitter of a retry) is then the same in each run.
+            random.seed(0)
+        return self._schedule
+
+    def ended(self, error: BaseException | None) -> None:
+        """Say how the last schedule ended: the exception that came out, or None."""
+        if self._schedule is not None:
+            self._schedule.error = error
+
+    def close(self) -> None:
+        """Leave the search; by itself it does so at its end."""
+        if self._random_state is not None:
+            random.setstate(self._random_state)  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------ the order of the search
+
+    def _all(self) -> Runs:
+        if self._token is not None:
+            yield from self._replayed(self._token)
+            return
+        base = self._base = self._made(Fixed(), counting=True)
+        yield from self._counted(base)
+        if self._fails(base):
+            yield from self._found(base)
+            return
+        if self._cancel:
+            yield from self._cancellations(base)
+        elif self._in_order:
+            self.result.complete = 0
+            yield from self._breadth_first(base)
+        if self.result.failure is None and not self.result.exhausted:
+            yield from self._mix(base)
+
+    def _breadth_first(self, base: Schedule) -> Runs:
+        """By the number of deviations: the first failure has the fewest, and each level that is done is a proof."""
+        level = [base]
+        while level:
+            following = []
+            for parent in level:
+                for deviations in _one_more(parent):
+                    if self.result.schedules >= min(self._budget, MOST_IN_ORDER):
+                        return
+                    child = self._made(Fixed(deviations))
+                    yield from self._counted(child)
+                    self._compare(parent, child, max(deviations))
+                    if self._fails(child):
+                        yield from self._found(child)
+                        return
+                    following.append(child)
+            self.result.complete = (self.result.complete or 0) + (1 if following else 0)
+            level = following
+        self.result.exhausted = True
+
+    def _mix(self, base: Schedule) -> Runs:
+        points = list(base.cancelling.points) if base.cancelling is not None else []
+        while self.result.schedules < self._budget:
+            number = self.result.schedules
+            schedule = self._made(*self._seeded(number, base, points))
+            yield from self._counted(schedule)
+            if self._fails(schedule):
+                yield from self._found(schedule, number)
+                return
+
+    def _seeded(self, number: int, base: Schedule, points: list[Point]) -> tuple[Strategy, Point | None]:
+        dice = random.Random(self._seed * 1_000_003 + number)
+        point = dice.choice(points) if points else None
+        return seeded(dice, number, base.widths, self._lateness), point
+
+    def _cancellations(self, base: Schedule) -> Runs:
+        """One run for each point, those on different lines first."""
+        if base.cancelling is None:
+            return
+        if isinstance(self._cancel, str) and self._cancel not in base.cancelling.names:
+            names = ", ".join(sorted(base.cancelling.names)) or "none"
+            raise ValueError(f"cancel={self._cancel!r}: no task of that name was created; the tasks are: {names}")
+        for point in _different_first(base.cancelling.points):
+            if self.result.schedules >= self._budget:
+                return
+            schedule = self._made(Fixed(), point)
+            yield from self._counted(schedule)
+            if self._fails(schedule):
+                yield from self._found(schedule)
+                return
+        self.result.complete = 0
+
+    # ------------------------------------------------------------ single runs
+
+    def _made(
+        self, strategy: Strategy, point: Point | None = None, *, counting: bool = False, record: bool = False
+    ) -> Schedule:
+        cancelling = None
+        if point is not None or (counting and self._cancel):
+            cancelling = Cancelling(self._cancel or True, point)
+        return Schedule(
+            strategy,
+            lateness=self._lateness,
+            lasting_yields=self._lasting_yields,
+            cancelling=cancelling,
+            recorder=Recorder() if record else None,
+        )
+
+    def _counted(self, schedule: Schedule) -> Runs:
+        self.result.schedules += 1
+        yield from self._run(schedule)
+
+    def _run(self, schedule: Schedule) -> Runs:
+        yield schedule
+        schedule.loop = None
+        if schedule.uncontrolled and schedule.uncontrolled not in self.result.uncontrolled:
+            self.result.uncontrolled.append(schedule.uncontrolled)
+
+    def _fails(self, schedule: Schedule) -> bool:
+        # A main task that awaits whom we have cancelled is cancelled too: then the test's own assertion was not asked.
+        excused = schedule.cancelling is not None and schedule.cancelling.landed
+        return schedule.error is not None and not (excused and isinstance(schedule.error, asyncio.CancelledError))
+
+    def _compare(self, parent: Schedule, child: Schedule, position: int) -> None:
+        """Up to the deviation both had the same choices, if the schedule is all that decides."""
+        same = parent.prints[: position + 1] == child.prints[: position + 1]
+        if not same:
+            self._diverged(f"run {self.result.schedules} had other choices than the one before it")
+
+    def _diverged(self, what: str) -> None:
+        if what not in self.result.uncontrolled:
+            self.result.uncontrolled.append(what)
+
+    # ------------------------------------------------------------ a failure
+
+    def _found(self, failing: Schedule, number: int | None = None) -> Runs:
+        best = dict(failing.deviations)
+        point = failing.cancelling._at if failing.cancelling is not None else None
+        if number is not None:
+            best = yield from self._shrunk(failing, point)
+        final = self._made(Fixed(best), point, record=True)
+        yield from self._run(final)
+        if not self._fails(final):
+            self._diverged("the failure did not come again when its schedule was run once more")
+            self._tell(failing, failing.deviations, point, number)
+        else:
+            self._tell(final, best, point, number)
+
+    def _shrunk(self, failing: Schedule, point: Point | None) -> Generator[Schedule, None, dict[int, int]]:
+        wanted = _signature(failing.error)
+        attempts = shrink(failing.deviations)
+        came_to: dict[int, int] | None = None
+        try:
+            attempt = next(attempts)
+            while True:
+                tried = self._made(Fixed(attempt), point)
+                yield from self._run(tried)
+                same = self._fails(tried) and _signature(tried.error) == wanted
+                came_to = tried.deviations if same else None
+                attempt = attempts.send(came_to)
+        except StopIteration as end:
+            shrunk: dict[int, int] = end.value
+            return shrunk
+
+    def _tell(
+        self, failing: Schedule, deviations: Mapping[int, int], point: Point | None, number: int | None
+    ) -> None:
+        result = self.result
+        result.failure, result.deviations, result.complete = failing.error, len(deviations), None
+        if failing.recorder is not None:
+            result.timeline = failing.recorder.timeline
+        token = self._as_token(Token(deviations, cancel=point, check=check_of(failing.prints, deviations)))
+        if len(token) > LONGEST and number is not None:
+            token = self._as_token(Token({}, cancel=point, run=(self._seed, number)))
+        result.token = token
+
+    def _as_token(self, token: Token) -> str:
+        from dataclasses import replace
+
+        lateness = round(self._lateness * 1000) if self._lateness != LATENESS else None
+        return str(replace(token, lasting_yields=self._lasting_yields, lateness_ms=lateness))
+
+    # ------------------------------------------------------------ replay
+
+    def _replayed(self, token: Token) -> Runs:
+        strategy: Strategy = Fixed(token.deviations)
+        if token.run is not None:
+            base = self._made(Fixed())
+            yield from self._run(base)
+            self._seed = token.run[0]
+            strategy, _ = self._seeded(token.run[1], base, [])
+        schedule = self._made(strategy, token.cancel, record=True)
+        yield from self._counted(schedule)
+        result = self.result
+        result.deviations = len(schedule.deviations)
+        if schedule.recorder is not None:
+            result.timeline = schedule.recorder.timeline
+        if self._fails(schedule):
+            result.failure, result.token = schedule.error, str(token)
+        elif token.run is None and not self._fits(token, schedule):
+            raise StaleToken(
+                f"the token {token} no longer fits the code: the program has other choices than when it was made, so "
+                "its pass proves nothing; explore anew"
+            )
+
+    def _fits(self, token: Token, schedule: Schedule) -> bool:
+        if schedule.cancelling is not None and not schedule.cancelling.landed:
+            return False
+        same = dict(token.deviations) == schedule.deviations
+        return same and check_of(schedule.prints, token.deviations) == token.check
+
+
+def _one_more(parent: Schedule) -> Generator[dict[int, int], None, None]:
+    deviations = parent.deviations
+    for position in range(max(deviations, default=-1) + 1, len(parent.widths)):
+        for value in range(1, parent.widths[position]):
+            yield {**deviations, position: value}
+
+
+def _different_first(points: Mapping[Point, object]) -> list[Point]:
+    seen: set[object] = set()
+    first: list[Point] = []
+    again: list[Point] = []
+    for point, place in points.items():
+        (again if place in seen else first).append(point)
+        seen.add(place)
+    return first + again
+
+
+def _signature(error: BaseException | None) -> Any:
+    """What makes two failures the same: the kind of error, and the function that raised it."""
+    if error is None or isinstance(error, (Deadlock, Livelock)):
+        return type(error)
+    traceback, code = error.__traceback__, None
+    while traceback is not None:
+        code, traceback = traceback.tb_frame.f_code, traceback.tb_next
+    return type(error), code and (code.co_filename, code.co_qualname)
