@@ -58,6 +58,9 @@ class Arrivals:
         self.some_cancelled = False
         """Set when the handle of one of them was cancelled."""
 
+    def __bool__(self) -> bool:
+        return bool(self._pending)
+
     def __iter__(self) -> Iterator[Arrival]:
         return (arrival for _, _, arrival in self._pending)
 

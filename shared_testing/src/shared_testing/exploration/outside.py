@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from shared_testing.loop.other_ends import both_ends_are_in
-from shared_testing.loop.standstill import only_tasks_run
+from shared_testing.loop.standstill import has_connections, only_tasks_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Executor, Future
     from contextvars import Context
 
-    from shared_testing.exploration.arrivals import Arrival
+    from shared_testing.exploration.arrivals import Arrival, Arrivals
     from shared_testing.exploration.schedule import Schedule
     from shared_testing.loop.virtual_clock import VirtualClock
 
@@ -54,6 +54,7 @@ class Outside(asyncio.SelectorEventLoop):
 
     clock: VirtualClock
     schedule: Schedule
+    arrivals: Arrivals
     arrive: Callable[..., Arrival]
     owner: Callable[[], int]
     _selector: Any
@@ -99,9 +100,6 @@ class Outside(asyncio.SelectorEventLoop):
         self._io_pending.add(handle)
         number = self._io_numbers.setdefault(handle, _SOCKETS + len(self._io_numbers))
         self.arrive(handle, owner=number)
-
-    def has_sockets(self) -> bool:
-        return len(self._selector.get_map()) > (self._ssock is not None)
 
     # ------------------------------------------------------------ threads
 
@@ -208,7 +206,7 @@ class Outside(asyncio.SelectorEventLoop):
             self._poll(_STALL)
         elif self._has_children():
             self._live_in_real_time(next_at)
-        elif self.has_sockets():
+        elif has_connections(self):
             ahead = next_at - self.clock._time if next_at is not None else 0.0
             self._poll(min(_LONGEST_GRACE, max(_GRACE, ahead * _GRACE_SHARE)))
 
@@ -222,15 +220,17 @@ class Outside(asyncio.SelectorEventLoop):
 
     def stands_still(self) -> bool:
         """Whether nothing can happen any more, when nothing is ready and no arrival is to come."""
-        if self._free_jobs or self._has_children() or self._inbox:
+        if self._free_jobs or self._has_children():
             return False
-        if only_tasks_run(self):
-            return True
-        self._silent_since = self._silent_since or perf_counter()
-        self._poll(_STALL)
-        if self._io_pending or self._ready or self._jobs:
+        proved = only_tasks_run(self)
+        # A thread may have posted, and ended, before it was looked for.
+        self._poll(0 if proved else _STALL)
+        if self.arrivals or self._ready:
             self._silent_since = 0.0
             return False
+        if proved:
+            return True
+        self._silent_since = self._silent_since or perf_counter()
         return both_ends_are_in(self) or perf_counter() - self._silent_since > _SILENT
 
     def _poll(self, timeout: float) -> None:
