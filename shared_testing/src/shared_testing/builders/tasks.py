@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from shared_testing.loop.suspension import outside
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -73,7 +75,7 @@ class TaskBuilders:
         """Takes `seconds` (0 yields to the loop once), then returns `result`."""
 
         async def behave(_: int) -> T | None:
-            await asyncio.sleep(seconds)
+            await _taking(seconds)
             return result
 
         return ScriptedTask(f"slow({seconds:g}{_then(result)})", behave)
@@ -82,7 +84,7 @@ class TaskBuilders:
         """Raises `error` after `after` seconds, each time."""
 
         async def behave(_: int) -> Any:
-            await asyncio.sleep(after)
+            await _taking(after)
             raise error
 
         return ScriptedTask(f"failing({_shown(error)}{f', after={after:g}' if after else ''})", behave)
@@ -93,7 +95,7 @@ class TaskBuilders:
         """Raises `error` in the first `failures` calls, and returns `result` in all later ones."""
 
         async def behave(attempt: int) -> T | None:
-            await asyncio.sleep(0)
+            await outside()
             if attempt <= failures:
                 raise error
             return result
@@ -107,6 +109,13 @@ class TaskBuilders:
             await asyncio.get_running_loop().create_future()
 
         return ScriptedTask("never()", behave)
+
+
+async def _taking(seconds: float) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
+    else:
+        await outside()
 
 
 def _shown(error: BaseException | type[BaseException]) -> str:

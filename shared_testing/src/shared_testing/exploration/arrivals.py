@@ -58,6 +58,11 @@ class Arrivals:
         self.some_cancelled = False
         """Set when the handle of one of them was cancelled."""
 
+    @property
+    def first_at(self) -> float:
+        """When the first of them is due."""
+        return self._pending[0][0] if self._pending else FOREVER
+
     def __bool__(self) -> bool:
         return bool(self._pending)
 
@@ -77,8 +82,11 @@ class Arrivals:
         if not pending or pending[0][0] > until:
             return []
         # All windows are equally wide, so the first to open is the first to close.
-        until = min(until, pending[0][2].latest)
-        found, sources = [], set()
+        latest = pending[0][2].latest
+        if latest < until:
+            until = latest
+        found: list[Arrival] = []
+        sources: set[object] = set()
         for when, _, arrival in pending:
             if when > until:
                 break

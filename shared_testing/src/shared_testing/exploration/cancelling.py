@@ -6,15 +6,15 @@ it waits, or when what it waited for is there and it is about to run: in that mo
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from shared_testing.loop.waits import frames_of, future_of
-from shared_testing.exploration.tasks import number_of
+from shared_testing.exploration.tasks import has_begun, number_of
+from shared_testing.loop.waits import frames_of, future_of, wait_of
 
 if TYPE_CHECKING:
+    import asyncio
+
     from shared_testing.exploration.loop import ExploringLoop
 
 Point = tuple[int, int]
@@ -29,7 +29,7 @@ class Cancelling:
 
     def __init__(self, victim: bool | str, at: Point | None = None) -> None:
         self._victim = victim
-        self._at = at
+        self.at = at
         self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._seen: dict[int, tuple[int, object]] = {}
         self.points: dict[Point, object] = {}
@@ -48,8 +48,8 @@ class Cancelling:
             if task.done() or task in loop.mains or not self._is_victim(task):
                 continue
             point = self._new_point(task, loop)
-            if point is not None and point == self._at:
-                self.landed = f"{task.get_name()} was cancelled"
+            if point is not None and point == self.at:
+                self.landed = f"{task.get_name()!r} was cancelled {_where(task)}"
                 task.cancel()
                 return
 
@@ -60,8 +60,7 @@ class Cancelling:
     def _new_point(self, task: asyncio.Task[Any], loop: ExploringLoop) -> Point | None:
         """The task is suspended: has it been so when we last looked?"""
         future = future_of(task)
-        coroutine = task.get_coro()
-        if future is None and _is_new(coroutine):
+        if future is None and not has_begun(task):
             return None
         state = None if future is None else (future, future.done())
         number = number_of(task, loop)
@@ -71,7 +70,7 @@ class Cancelling:
             return None
         self._seen[number] = count + 1, state
         point = number, count
-        if self._at is None:
+        if self.at is None:
             self.points[point] = self._place(task, future)
         return point
 
@@ -80,5 +79,8 @@ class Cancelling:
         return tuple(frames), future is None or future.done()
 
 
-def _is_new(coroutine: Any) -> bool:
-    return inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+def _where(task: asyncio.Task[Any]) -> str:
+    wait = wait_of(task)
+    future = future_of(task)
+    moment = "while it waited" if future is not None and not future.done() else "when it was about to go on"
+    return f"{moment} at {wait.site}" if wait.site is not None else moment

@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.schedule import Schedule
-from shared_testing.exploration.search import Result, Search
+from shared_testing.exploration.search import Search
 from shared_testing.exploration.strategies import seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from shared_testing.exploration.loop import ExploringLoop
+    from shared_testing.exploration.result import Result
 
 # A cleanup may run into the next deadlock. After so many the loop is left as it is.
 _MOST_ENDINGS = 3
@@ -31,12 +32,14 @@ def explore(
     """Run `scenario` under many schedules, until one fails.
 
     `scenario` makes a coroutine, afresh for each run, on a loop of its own with virtual time; it fails by raising.
-    `schedules`: how many to run at most. `seed`: only the seeded mix, with this seed; without it the search is in order,
-    by the number of deviations from asyncio's own, and the same each time. `replay`: the token of one schedule, which
-    alone is run. `cancel`: cancel one task at one of its suspensions, each in turn; True for all tasks but the
-    scenario's own, or the name of the task. `lateness`: how late the outside world may answer, in virtual seconds
-    (0.02). `lasting_yields`: ``sleep(0)`` may last as long as an answer from outside, which asyncio itself never lets
-    happen.
+    - `schedules`: how many to run at most.
+    - `seed`: only the seeded mix, with this seed. Without it the search is in order, by the number of deviations from
+      asyncio's own, and the same each time.
+    - `replay`: the token of one schedule, which alone is run.
+    - `cancel`: cancel one task at one of its suspensions, each in turn; True for all tasks but the scenario's own, or
+      the name of the task. The scenario's own assertions judge.
+    - `lateness`: how late the outside world may answer, in virtual seconds (0.02).
+    - `lasting_yields`: ``sleep(0)`` may last as long as an answer from outside, which asyncio itself never lets happen.
 
     Raises StaleToken if the token is none or no longer fits the code, and ValueError if there is no task to cancel.
     What the scenario raises is in the result.
@@ -59,7 +62,8 @@ def new_event_loop(seed: int = 0, *, lateness: float | None = None) -> Exploring
     from shared_testing.exploration.schedule import LATENESS
 
     late = LATENESS if lateness is None else lateness
-    return Schedule(seeded(random.Random(seed), seed, (), late), lateness=late).new_event_loop()
+    dice = random.Random(seed)  # noqa: S311 - no secrets
+    return Schedule(seeded(dice, seed, (), late), lateness=late).new_event_loop()
 
 
 def _run(scenario: Callable[[], Coroutine[Any, Any, Any]], schedule: Schedule) -> BaseException | None:

@@ -8,18 +8,16 @@ enters there becomes an :class:`Arrival`, and the schedule says which one comes 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from shared_testing.exploration.arrivals import DEADLINES, FOREVER, Arrival, Arrivals, source_of_timer
 from shared_testing.exploration.outside import Outside
-from shared_testing.exploration.tasks import NumberedTask, number_of
+from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
 from shared_testing.exploration.verdicts import deadlock, livelock
 from shared_testing.loop.virtual_clock import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Executor
     from contextvars import Context
 
     from shared_testing.exploration.schedule import Schedule
@@ -57,7 +55,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         super().__init__()
         self._clock_resolution = _RESOLUTION
         if schedule.lasting_yields:
-            self.call_soon = self._call_soon_lasting  # type: ignore[method-assign]
+            self.call_soon = self._call_soon_lasting  # type: ignore[method-assign,assignment]
 
     def follow(self, schedule: Schedule) -> None:
         """Go on with another schedule from here."""
@@ -85,6 +83,14 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         arrival.priority = self.schedule.born(when - now, owner)
         self.arrivals.add(arrival)
         return arrival
+
+    def arrives_soon(
+        self, callback: Callable[..., object], *args: Any, source: object = None, context: Context | None = None
+    ) -> asyncio.Handle:
+        """For what stands in for the outside world: call it as late as that might, in the order of its `source`."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self.arrive(handle, source=source)
+        return handle
 
     def owner(self) -> int:
         """The number of the task that runs; 0 for none."""
@@ -123,8 +129,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """For the model in which ``sleep(0)`` may last as long as an answer from outside."""
-        task = getattr(callback, "__self__", None)
-        if type(callback).__name__ != "TaskStepMethWrapper" or not _has_begun(task):
+        task: Any = getattr(callback, "__self__", None)
+        if type(callback).__name__ != "TaskStepMethWrapper" or not has_begun(task):
             return super().call_soon(callback, *args, context=context)
         handle = asyncio.Handle(callback, args, self, context)
         self.arrive(handle)
@@ -160,13 +166,18 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         ready = self._ready
-        self._count_turn()
-        self.look_outside()
-        if ready:
+        self.turns += 1
+        self._turns_at_this_time += 1
+        if self._turns_at_this_time > _BUSY_TURNS or self.turns > _MOST_TURNS:
+            self._give_up()
+        if self._selector.is_used or self._inbox:
+            self.look_outside()
+        if not ready:
+            if not self._stopping:
+                self._wait()
+        elif self.arrivals.first_at <= self._open_until:
             # The world does not wait for the loop to be idle.
             self._more_arrivals()
-        elif not self._stopping:
-            self._wait()
         schedule = self.schedule
         recorder = schedule.recorder
         for _ in range(len(ready)):
@@ -181,12 +192,9 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             schedule.cancelling.after_batch(self)
         handle = None  # As asyncio does: an exception's frames lead here.
 
-    def _count_turn(self) -> None:
-        self.turns += 1
-        self._turns_at_this_time += 1
-        if self._turns_at_this_time > _BUSY_TURNS or self.turns > _MOST_TURNS:
-            turns, self.turns, self._turns_at_this_time = self.turns, 0, 0
-            raise livelock(self, turns)
+    def _give_up(self) -> NoReturn:
+        turns, self.turns, self._turns_at_this_time = self.turns, 0, 0
+        raise livelock(self, turns)
 
     def _wait(self) -> None:
         """Nothing is ready: let time pass until something arrives."""
@@ -229,7 +237,11 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         while candidates := self.arrivals.candidates(self._open_until):
             now = self.clock._time + _RESOLUTION
             due = next(
-                (each for each in candidates if each.when <= now and not each.overtaken and each.owner not in self._held),
+                (
+                    each
+                    for each in candidates
+                    if each.when <= now and not each.overtaken and each.owner not in self._held
+                ),
                 None,
             )
             options: list[Arrival | None]
@@ -255,11 +267,6 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             following = self.arrivals.due_deadline(self.clock._time)
             if following is not None:
                 self._deliver(following)
-
-
-def _has_begun(task: Any) -> bool:
-    coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
-    return not inspect.iscoroutine(coroutine) or inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED
 
 
 def exploring() -> ExploringLoop | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
+from asyncio import futures
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
@@ -19,7 +20,7 @@ from shared_testing.loop.other_ends import both_ends_are_in
 from shared_testing.loop.standstill import has_connections, only_tasks_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from concurrent.futures import Executor, Future
     from contextvars import Context
 
@@ -66,12 +67,12 @@ class Outside(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self._inbox: deque[tuple[asyncio.Handle, int]] = deque()
-        self._posted = threading.Event()
+        self._posted: threading.Event | None = None
         self._io_pending: set[asyncio.Handle] = set()
         self._io_numbers: dict[object, int] = {}
         self._jobs: dict[asyncio.Handle, _Job] = {}
         self._free_jobs = 0
-        self._children: WeakSet[asyncio.SubprocessTransport] = WeakSet()
+        self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
         super().__init__(LazySelector())
 
@@ -91,7 +92,8 @@ class Outside(asyncio.SelectorEventLoop):
         super().add_signal_handler(sig, callback, *args)
 
     def _write_to_self(self) -> None:
-        self._posted.set()
+        if self._posted is not None:
+            self._posted.set()
 
     def _add_callback(self, handle: asyncio.Handle) -> None:
         """A socket is ready. asyncio says so again in each turn until somebody reads; once is enough."""
@@ -110,8 +112,10 @@ class Outside(asyncio.SelectorEventLoop):
         if self._thread_id is None or self._thread_id == threading.get_ident():
             return self.call_soon(callback, *args, context=context)
         handle = asyncio.Handle(callback, args, self, context)
+        if handle._source_traceback:  # type: ignore[attr-defined]
+            del handle._source_traceback[-1]  # type: ignore[attr-defined]
         self._inbox.append((handle, threading.get_ident()))
-        self._posted.set()
+        self._write_to_self()
         return handle
 
     def run_in_executor(  # type: ignore[override]
@@ -144,8 +148,8 @@ class Outside(asyncio.SelectorEventLoop):
             return asyncio.Handle(_hand_over, (work, job.future), self)
         self._free_jobs += 1
         self.schedule.uncontrolled = (
-            f"{getattr(job.func, '__qualname__', job.func)} ran in a thread for longer than {_JOB_PATIENCE} s, or waited "
-            "for the loop there"
+            f"{getattr(job.func, '__qualname__', job.func)} ran in a thread for longer than {_JOB_PATIENCE} s, or "
+            "waited for the loop there"
         )
 
         def ended(work: Future[Any]) -> None:
@@ -158,7 +162,7 @@ class Outside(asyncio.SelectorEventLoop):
     def _post_result(self, ended: Callable[..., object], work: Future[Any]) -> None:
         if not self.is_closed():
             self._inbox.append((asyncio.Handle(ended, (work,), self), threading.get_ident()))
-            self._posted.set()
+            self._write_to_self()
 
     def _joined(self, work: Future[Any]) -> bool:
         until = perf_counter() + _JOB_PATIENCE
@@ -177,7 +181,7 @@ class Outside(asyncio.SelectorEventLoop):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002 - real seconds
         self._executor_shutdown_called = True
         if self._default_executor is not None:
-            while self._free_jobs:
+            while self._free_jobs:  # noqa: ASYNC110 - they end on threads, in real time
                 await asyncio.sleep(0.01)
             self._default_executor.shutdown(wait=True)
 
@@ -186,18 +190,18 @@ class Outside(asyncio.SelectorEventLoop):
     async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> asyncio.SubprocessTransport:
         self.schedule.uncontrolled = "a child process runs in its own time"
         transport: asyncio.SubprocessTransport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
+        self._children = self._children or WeakSet()
         self._children.add(transport)
         return transport
 
     def _has_children(self) -> bool:
-        return any(each.get_returncode() is None for each in self._children)
+        return any(each.get_returncode() is None for each in self._children or ())
 
     # ------------------------------------------------------------ looking out
 
     def look_outside(self) -> None:
         """Take what has come, without waiting."""
-        if self._inbox or self._selector.get_map():
-            self._poll(0)
+        self._poll(0)
 
     def wait_outside(self, next_at: float | None) -> None:
         """Nothing is ready before `next_at`, when the clock could jump: see whether real I/O comes first."""
@@ -236,13 +240,19 @@ class Outside(asyncio.SelectorEventLoop):
     def _poll(self, timeout: float) -> None:
         if self._selector.get_map():
             self._poll_sockets(timeout)
-        elif timeout and not self._inbox:
-            self._posted.wait(timeout)
-        self._posted.clear()
+        elif timeout:
+            self._wait_for_threads(timeout)
         while self._inbox:
             handle, thread = self._inbox.popleft()
             number = self._io_numbers.setdefault(thread, _SOCKETS_OF_THREADS + len(self._io_numbers))
             self.arrive(handle, source=thread, owner=number)
+
+    def _wait_for_threads(self, timeout: float) -> None:
+        # Made before the last look: a thread posts first, and then wakes whom it finds.
+        self._posted = self._posted or threading.Event()
+        if not self._inbox:
+            self._posted.wait(timeout)
+        self._posted.clear()
 
     def _poll_sockets(self, timeout: float) -> None:
         until = perf_counter() + timeout if timeout else 0.0
@@ -275,6 +285,10 @@ class LazySelector(selectors.BaseSelector):
         self._kernels: selectors.BaseSelector | None = None
         self._nothing: dict[Any, Any] = {}
 
+    @property
+    def is_used(self) -> bool:
+        return self._kernels is not None
+
     def _real_one(self) -> selectors.BaseSelector:
         if self._kernels is None:
             self._kernels = selectors.DefaultSelector()
@@ -304,14 +318,8 @@ class LazySelector(selectors.BaseSelector):
 
 
 def _hand_over(work: Future[Any], future: asyncio.Future[Any]) -> None:
-    if future.done():
-        return
-    if work.cancelled():
-        future.cancel()
-    elif (error := work.exception()) is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(work.result())
+    if not future.done():
+        futures._copy_future_state(work, future)  # type: ignore[attr-defined]
 
 
 def _nothing() -> None:

@@ -60,10 +60,11 @@ class Schedule:
         """Take one of at least two options."""
         position = len(self.widths)
         chosen = self._strategy.choose(position, kind, options)
+        arrival = options[chosen]
         self.widths.append(len(options))
-        self.prints.append(hash((kind == "next", *[each.owner for each in options if each is not None])))
+        self.prints.append(len(options) * 8191 + (0 if arrival is None else arrival.owner))
         if chosen:
             self.deviations[position] = chosen
             if self.recorder is not None:
-                self.recorder.deviates(options, chosen)
+                self.recorder.deviates()
         return chosen

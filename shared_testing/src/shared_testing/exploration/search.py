@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.cancelling import Cancelling
+from shared_testing.exploration.result import Result
 from shared_testing.exploration.schedule import LATENESS, Schedule
 from shared_testing.exploration.shrink import shrink
 from shared_testing.exploration.strategies import Fixed, Strategy, seeded
-from shared_testing.exploration.timeline import Recorder, Timeline
+from shared_testing.exploration.timeline import Recorder
 from shared_testing.exploration.token import LONGEST, StaleToken, Token, check_of, parse
 from shared_testing.exploration.verdicts import Deadlock, Livelock
 
@@ -29,38 +30,6 @@ if TYPE_CHECKING:
 
 MOST_IN_ORDER = 300
 """So many runs of the budget go to the search in order; the rest to the seeded mix."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What an exploration has found."""
-
-    failure: BaseException | None = None
-    """The exception of the first failing schedule, shrunk; None if all passed."""
-    schedules: int = 0
-    """How many were run, up to the failing one."""
-    token: str | None = None
-    """Replays the failing schedule."""
-    complete: int | None = None
-    """k, when every schedule with at most k deviations from asyncio's own order was run; else None."""
-    exhausted: bool = False
-    """There is no schedule left at all."""
-    timeline: Timeline = field(default_factory=Timeline)
-    """What ran between what, in the failing schedule."""
-    deviations: int = 0
-    """How many the failing schedule has."""
-    uncontrolled: list[str] = field(default_factory=list)
-    """What no schedule decides, and happened all the same: a replay may differ by it."""
-
-    @property
-    def guarantee(self) -> str:
-        """What a pass has proved, in one sentence."""
-        if self.failure is not None or self.complete is None:
-            return f"no proof ({self.schedules} schedules)" if self.failure is None else ""
-        if self.exhausted:
-            return f"no failure in any schedule ({self.schedules} runs, complete)"
-        many = "1 deviation" if self.complete == 1 else f"{self.complete} deviations"
-        return f"no failure in any schedule with at most {many} ({self.schedules} runs, complete)"
 
 
 class Search:
@@ -132,31 +101,31 @@ class Search:
         if self._fails(base):
             yield from self._found(base)
             return
-        if self._cancel:
-            yield from self._cancellations(base)
-        elif self._in_order:
-            self.result.complete = 0
-            yield from self._breadth_first(base)
+        level = [base]
+        if self._cancel and not (yield from self._cancellations(base, level)):
+            return
+        if self._in_order:
+            yield from self._breadth_first(level)
         if self.result.failure is None and not self.result.exhausted:
             yield from self._mix(base)
 
-    def _breadth_first(self, base: Schedule) -> Runs:
+    def _breadth_first(self, level: list[Schedule]) -> Runs:
         """By the number of deviations: the first failure has the fewest, and each level that is done is a proof."""
-        level = [base]
+        self.result.complete = 0
         while level:
             following = []
             for parent in level:
                 for deviations in _one_more(parent):
                     if self.result.schedules >= min(self._budget, MOST_IN_ORDER):
                         return
-                    child = self._made(Fixed(deviations))
+                    child = self._made(Fixed(deviations), _point_of(parent))
                     yield from self._counted(child)
                     self._compare(parent, child, max(deviations))
                     if self._fails(child):
                         yield from self._found(child)
                         return
                     following.append(child)
-            self.result.complete = (self.result.complete or 0) + (1 if following else 0)
+            self.result.complete += 1 if following else 0
             level = following
         self.result.exhausted = True
 
@@ -171,26 +140,27 @@ class Search:
                 return
 
     def _seeded(self, number: int, base: Schedule, points: list[Point]) -> tuple[Strategy, Point | None]:
-        dice = random.Random(self._seed * 1_000_003 + number)
+        dice = random.Random(self._seed * 1_000_003 + number)  # noqa: S311 - no secrets
         point = dice.choice(points) if points else None
         return seeded(dice, number, base.widths, self._lateness), point
 
-    def _cancellations(self, base: Schedule) -> Runs:
-        """One run for each point, those on different lines first."""
-        if base.cancelling is None:
-            return
-        if isinstance(self._cancel, str) and self._cancel not in base.cancelling.names:
-            names = ", ".join(sorted(base.cancelling.names)) or "none"
-            raise ValueError(f"cancel={self._cancel!r}: no task of that name was created; the tasks are: {names}")
-        for point in _different_first(base.cancelling.points):
+    def _cancellations(self, base: Schedule, done: list[Schedule]) -> Generator[Schedule, None, bool]:
+        """One run for each point, those on different lines first. Returns whether there is more to do."""
+        points = base.cancelling.points if base.cancelling is not None else {}
+        names = base.cancelling.names if base.cancelling is not None else set()
+        if isinstance(self._cancel, str) and self._cancel not in names:
+            known = ", ".join(sorted(names)) or "none but the test's own"
+            raise ValueError(f"cancel={self._cancel!r}: no task of that name was created; the tasks are: {known}")
+        for point in _different_first(points):
             if self.result.schedules >= self._budget:
-                return
+                return False
             schedule = self._made(Fixed(), point)
             yield from self._counted(schedule)
             if self._fails(schedule):
                 yield from self._found(schedule)
-                return
-        self.result.complete = 0
+                return False
+            done.append(schedule)
+        return True
 
     # ------------------------------------------------------------ single runs
 
@@ -225,9 +195,9 @@ class Search:
 
     def _compare(self, parent: Schedule, child: Schedule, position: int) -> None:
         """Up to the deviation both had the same choices, if the schedule is all that decides."""
-        same = parent.prints[: position + 1] == child.prints[: position + 1]
-        if not same:
-            self._diverged(f"run {self.result.schedules} had other choices than the one before it")
+        same = parent.prints[:position] == child.prints[:position]
+        if not same or child.widths[position : position + 1] != parent.widths[position : position + 1]:
+            self._diverged("the same schedule gave the program other choices than before")
 
     def _diverged(self, what: str) -> None:
         if what not in self.result.uncontrolled:
@@ -237,7 +207,7 @@ class Search:
 
     def _found(self, failing: Schedule, number: int | None = None) -> Runs:
         best = dict(failing.deviations)
-        point = failing.cancelling._at if failing.cancelling is not None else None
+        point = _point_of(failing)
         if number is not None:
             best = yield from self._shrunk(failing, point)
         final = self._made(Fixed(best), point, record=True)
@@ -264,11 +234,10 @@ class Search:
             shrunk: dict[int, int] = end.value
             return shrunk
 
-    def _tell(
-        self, failing: Schedule, deviations: Mapping[int, int], point: Point | None, number: int | None
-    ) -> None:
+    def _tell(self, failing: Schedule, deviations: Mapping[int, int], point: Point | None, number: int | None) -> None:
         result = self.result
         result.failure, result.deviations, result.complete = failing.error, len(deviations), None
+        result.cancelled = failing.cancelling.landed if failing.cancelling is not None else ""
         if failing.recorder is not None:
             result.timeline = failing.recorder.timeline
         token = self._as_token(Token(deviations, cancel=point, check=check_of(failing.prints, deviations)))
@@ -277,8 +246,6 @@ class Search:
         result.token = token
 
     def _as_token(self, token: Token) -> str:
-        from dataclasses import replace
-
         lateness = round(self._lateness * 1000) if self._lateness != LATENESS else None
         return str(replace(token, lasting_yields=self._lasting_yields, lateness_ms=lateness))
 
@@ -295,6 +262,7 @@ class Search:
         yield from self._counted(schedule)
         result = self.result
         result.deviations = len(schedule.deviations)
+        result.cancelled = schedule.cancelling.landed if schedule.cancelling is not None else ""
         if schedule.recorder is not None:
             result.timeline = schedule.recorder.timeline
         if self._fails(schedule):
@@ -310,6 +278,10 @@ class Search:
             return False
         same = dict(token.deviations) == schedule.deviations
         return same and check_of(schedule.prints, token.deviations) == token.check
+
+
+def _point_of(schedule: Schedule) -> Point | None:
+    return schedule.cancelling.at if schedule.cancelling is not None else None
 
 
 def _one_more(parent: Schedule) -> Generator[dict[int, int], None, None]:

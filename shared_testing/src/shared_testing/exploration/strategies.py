@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Kind = Literal["next", "tie", "early"]
 """Nothing is ready: who arrives next? · some are due together: all at once? · callbacks run: does one come early?"""
 
+
 class Strategy(Protocol):
     """One way through one run."""
 
@@ -101,7 +102,7 @@ class PartialOrderSampling(_Seeded):
 
 
 class Late(_Seeded):
-    """The noise of a machine: each arrival late by a random part of the lateness, delays add up, some tasks are slow."""
+    """The noise of a machine: each arrival is late by a random part, delays add up, some tasks are slow."""
 
     def __init__(self, random: Random, lateness: float) -> None:
         super().__init__(random)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.exploration.tasks import number_of
+from shared_testing.exploration.tasks import has_begun, number_of
 from shared_testing.loop.waits import name_of, wait_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from shared_testing.exploration.arrivals import Arrival
     from shared_testing.exploration.loop import ExploringLoop
     from shared_testing.findings.site import Site
 
@@ -42,20 +41,34 @@ class Timeline:
     steps: list[Step] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return "\n".join(self.lines())
+        return "\n".join(self.lines(len(self.steps)))
 
     def lines(self, most: int = _MOST_LINES) -> list[str]:
-        """One for each step; `*` marks the deviations. Of many only the last ones, and those that deviate."""
+        """One for each step, equal ones together; `*`: it deviates. Of many only the last, and those that deviate."""
         left_out = max(0, len(self.steps) - most)
         shown = [step for at, step in enumerate(self.steps) if at >= left_out or step.deviates]
-        width = max((len(step.task) for step in shown), default=0)
-        return [_line(step, width) for step in shown]
+        names = self._names()
+        width = max((len(names[step.number]) for step in shown), default=0)
+        lines = [
+            (f"{step.at:8.4f}s {'*' if step.deviates else ' '}", names[step.number], _moves(step)) for step in shown
+        ]
+        told = []
+        for (at, _, moves), group in groupby(lines, key=lambda line: (line[0], line[1].partition("#")[0], line[2])):
+            first, *others = [name for _, name, _ in group]
+            told.append(f"{at} {first:<{width}}  {moves}" + (f"  (and {len(others)} others)" if others else ""))
+        return told
+
+    def _names(self) -> dict[int, str]:
+        """Each task's, with its number where several have the same."""
+        known = {step.number: step.task for step in self.steps}
+        several = Counter(known.values())
+        return {number: name if several[name] == 1 else f"{name}#{number}" for number, name in known.items()}
 
 
-def _line(step: Step, width: int) -> str:
+def _moves(step: Step) -> str:
     begins = f"{step.begins.line}: {step.begins.source}" if step.begins is not None else "starts"
     ends = f"{step.ends.line}: {step.ends.source}" if step.ends is not None else "ends"
-    return f"{step.at:8.4f}s {'*' if step.deviates else ' '} {step.task:<{width}}  {begins}  ->  {ends}"
+    return f"{begins}  ->  {ends}"
 
 
 class Recorder:
@@ -63,11 +76,10 @@ class Recorder:
 
     def __init__(self) -> None:
         self.timeline = Timeline()
-        self._deviant: asyncio.Handle | None = None
         self._deviates = False
 
-    def deviates(self, options: Sequence[Arrival | None], chosen: int) -> None:
-        """The schedule has taken another option than the first."""
+    def deviates(self) -> None:
+        """The schedule has taken another option than the first: the next step is that one's."""
         self._deviates = True
 
     def run(self, loop: ExploringLoop, handle: asyncio.Handle) -> None:
@@ -76,7 +88,7 @@ class Recorder:
             handle._run()
             return
         name, number = _label(task), number_of(task, loop)
-        begins, at = _site(task), loop.clock.now
+        begins, at = (_site(task) if has_begun(task) else None), loop.clock.now
         handle._run()
         step = Step(at, name, number, begins, None if task.done() else _site(task), self._deviates)
         self.timeline.steps.append(step)

@@ -57,7 +57,9 @@ def parse(text: str) -> Token:
     """Raises StaleToken for what is none."""
     found = _GRAMMAR.fullmatch(text.strip())
     if found is None:
-        raise StaleToken(f"replay={text!r} is no token: one looks like 't:3-6.2_k7'; take it from a failing exploration")
+        raise StaleToken(
+            f"replay={text!r} is no token: one looks like 't:3-6.2_k7'; take it from a failing exploration"
+        )
     part = {name: int(value, 36) for name, value in found.groupdict().items() if value and name not in _TEXTS}
     deviations, position = {}, 0
     for each in filter(None, found["deviations"].split("-")):
