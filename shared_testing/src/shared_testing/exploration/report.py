@@ -11,6 +11,7 @@ from shared_testing.findings.site import last_user_site
 
 if TYPE_CHECKING:
     from shared_testing.exploration.result import Result
+    from shared_testing.findings.site import Site
 
 _MOST_LINES = 40
 
@@ -29,10 +30,11 @@ def finding_of(result: Result) -> Finding:
     from shared_testing.detectors.lost_update import RULE
 
     things = shared_things(result.timeline)
+    site = last_user_site(failure.__traceback__) if failure is not None else None
     return Finding(
         RULE,
-        f"{type(failure).__name__} in one order of arrivals: {_first_line(failure)}",
-        last_user_site(failure.__traceback__) if failure is not None else None,
+        f"{type(failure).__name__} in one order of arrivals: {_first_line(failure, site)}",
+        site,
         cause=things[0] if things else _cause(result),
         fix=_CANCELLED_FIX if result.cancelled else "",
         details=_schedule_of(result),
@@ -67,5 +69,5 @@ def _schedule_of(result: Result) -> tuple[str, ...]:
     return (*cancelled, f"{own}, found after {runs}; replay it with the token {result.token}")
 
 
-def _first_line(failure: BaseException | None) -> str:
-    return (str(failure).splitlines() or ["no message"])[0][:200]
+def _first_line(failure: BaseException | None, site: Site | None) -> str:
+    return (str(failure).splitlines() or [site.source if site is not None else "no message"])[0][:200]

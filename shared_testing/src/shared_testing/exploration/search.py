@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Runs: TypeAlias = Generator[Schedule, None, None]
 
-MOST_IN_ORDER = 300
+MOST_IN_ORDER = 200
 """So many runs of the budget go to the search in order; the rest to the seeded mix."""
 
 
