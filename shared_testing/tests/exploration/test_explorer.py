@@ -98,7 +98,7 @@ def test_a_livelock_is_told() -> None:
     """Tasks that poll for what nobody is left to change."""
 
     async def poll() -> None:
-        while True:
+        while True:  # noqa: ASYNC110 - that is the bug
             await asyncio.sleep(0)
 
     assert isinstance(explore(poll).failure, Livelock)
@@ -106,10 +106,10 @@ def test_a_livelock_is_told() -> None:
 
 def test_a_token_that_no_longer_fits_says_so() -> None:
     """A pass of other choices would prove nothing."""
-    bug, other = (each.values[0] for each in BUGS if each.id in ("two_windows", "torn_read"))
-    token = explore(partial(other, mended=False)).token
+    bug, other = (next(each.values[0] for each in BUGS if each.id == name) for name in ("two_windows", "lost_update"))
+    token = explore(partial(bug, mended=False)).token
     with pytest.raises(StaleToken, match="no longer fits the code"):
-        explore(partial(bug, mended=True), replay=token)
+        explore(partial(other, mended=True), replay=token)
 
 
 def test_what_is_no_token_is_refused() -> None:
@@ -223,10 +223,9 @@ def test_real_threads_and_sockets_replay_exactly() -> None:
 
     async def both() -> None:
         store["count"] = 0
-        await asyncio.gather(increment(0.01), increment(0.08))
+        await asyncio.gather(increment(0.01), increment(0.05))
         assert store["count"] == 2
 
-    assert explore(both, schedules=50).failure is None
     found = explore(both, lateness=0.05)
     assert found.failure is not None
     assert not found.uncontrolled

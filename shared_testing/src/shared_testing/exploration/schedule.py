@@ -44,6 +44,11 @@ class Schedule:
         """What each choice looked like: equal as far as two runs are."""
         self.deviations: dict[int, int] = {}
         """The choices other than asyncio's own, by their position."""
+        self.nexts: dict[int, int] = {}
+        """Those of them that say who comes next, by their place among such choices; what a token says."""
+        self.others: dict[int, int] = {}
+        """The rest: what comes together, or early."""
+        self._next_choices = 0
         self.error: BaseException | None = None
         self.uncontrolled = ""
         """What happened in it that no schedule decides; empty if nothing did."""
@@ -61,10 +66,15 @@ class Schedule:
         position = len(self.widths)
         chosen = self._strategy.choose(position, kind, options)
         arrival = options[chosen]
+        self._next_choices += kind == "next"
         self.widths.append(len(options))
         self.prints.append(len(options) * 8191 + (0 if arrival is None else arrival.owner))
         if chosen:
             self.deviations[position] = chosen
+            if kind == "next":
+                self.nexts[self._next_choices - 1] = chosen
+            else:
+                self.others[position - self._next_choices] = chosen
             if self.recorder is not None:
                 self.recorder.deviates()
         return chosen

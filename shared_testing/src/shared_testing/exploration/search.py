@@ -15,7 +15,7 @@ from shared_testing.exploration.cancelling import Cancelling
 from shared_testing.exploration.result import Result
 from shared_testing.exploration.schedule import LATENESS, Schedule
 from shared_testing.exploration.shrink import shrink
-from shared_testing.exploration.strategies import Fixed, Strategy, seeded
+from shared_testing.exploration.strategies import Fixed, Replayed, Strategy, seeded
 from shared_testing.exploration.timeline import Recorder
 from shared_testing.exploration.token import LONGEST, StaleToken, Token, check_of, parse
 from shared_testing.exploration.verdicts import Deadlock, Livelock
@@ -214,9 +214,9 @@ class Search:
         yield from self._run(final)
         if not self._fails(final):
             self._diverged("the failure did not come again when its schedule was run once more")
-            self._tell(failing, failing.deviations, point, number)
+            self._tell(failing, point, number)
         else:
-            self._tell(final, best, point, number)
+            self._tell(final, point, number)
 
     def _shrunk(self, failing: Schedule, point: Point | None) -> Generator[Schedule, None, dict[int, int]]:
         wanted = _signature(failing.error)
@@ -234,15 +234,16 @@ class Search:
             shrunk: dict[int, int] = end.value
             return shrunk
 
-    def _tell(self, failing: Schedule, deviations: Mapping[int, int], point: Point | None, number: int | None) -> None:
+    def _tell(self, failing: Schedule, point: Point | None, number: int | None) -> None:
         result = self.result
-        result.failure, result.deviations, result.complete = failing.error, len(deviations), None
+        result.failure, result.deviations, result.complete = failing.error, len(failing.deviations), None
         result.cancelled = failing.cancelling.landed if failing.cancelling is not None else ""
         if failing.recorder is not None:
             result.timeline = failing.recorder.timeline
-        token = self._as_token(Token(deviations, cancel=point, check=check_of(failing.prints, deviations)))
+        check = check_of(failing.prints, failing.deviations)
+        token = self._as_token(Token(failing.nexts, failing.others, cancel=point, check=check))
         if len(token) > LONGEST and number is not None:
-            token = self._as_token(Token({}, cancel=point, run=(self._seed, number)))
+            token = self._as_token(Token(cancel=point, run=(self._seed, number)))
         result.token = token
 
     def _as_token(self, token: Token) -> str:
@@ -252,7 +253,7 @@ class Search:
     # ------------------------------------------------------------ replay
 
     def _replayed(self, token: Token) -> Runs:
-        strategy: Strategy = Fixed(token.deviations)
+        strategy: Strategy = Replayed(token.nexts, token.others)
         if token.run is not None:
             base = self._made(Fixed())
             yield from self._run(base)
@@ -276,8 +277,8 @@ class Search:
     def _fits(self, token: Token, schedule: Schedule) -> bool:
         if schedule.cancelling is not None and not schedule.cancelling.landed:
             return False
-        same = dict(token.deviations) == schedule.deviations
-        return same and check_of(schedule.prints, token.deviations) == token.check
+        same = (token.nexts, token.others) == (schedule.nexts, schedule.others)
+        return same and check_of(schedule.prints, schedule.deviations) == token.check
 
 
 def _point_of(schedule: Schedule) -> Point | None:

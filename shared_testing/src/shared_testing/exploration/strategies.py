@@ -48,6 +48,32 @@ class Fixed:
         pass
 
 
+class Replayed:
+    """The deviations of a token, each by its place among the choices of its kind.
+
+    What may come early differs between Python's versions, which run a few turns more or less; who comes next does not.
+    """
+
+    def __init__(self, nexts: Mapping[int, int], others: Mapping[int, int]) -> None:
+        self._nexts = nexts
+        self._others = others
+        self._next_choices = 0
+
+    def born(self, delay: float, owner: int) -> float:  # noqa: ARG002 - no priorities here
+        return 0.0
+
+    def choose(self, position: int, kind: Kind, options: Sequence[Arrival | None]) -> int:
+        if kind == "next":
+            self._next_choices += 1
+            wanted = self._nexts.get(self._next_choices - 1, 0)
+        else:
+            wanted = self._others.get(position - self._next_choices, 0)
+        return min(wanted, len(options) - 1)
+
+    def delivered(self, arrival: Arrival) -> None:
+        pass
+
+
 class _Seeded:
     """What the seeded strategies share: how often they split what is due together, and let something come early."""
 

@@ -23,7 +23,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CHECKS = 36 * 36
 _GRAMMAR = re.compile(
     r"(?P<model>[ty])(w(?P<lateness>[0-9a-z]+))?(c(?P<task>[0-9a-z]+)\.(?P<point>[0-9a-z]+))?:"
-    r"(?P<deviations>([0-9a-z]+(\.[0-9a-z]+)?(-[0-9a-z]+(\.[0-9a-z]+)?)*)?)"
+    r"(?P<nexts>[0-9a-z.-]*)(\+(?P<others>[0-9a-z.-]+))?"
     r"(@(?P<seed>[0-9a-z]+)\.(?P<number>[0-9a-z]+))?(_(?P<check>[0-9a-z]{1,2}))?"
 )
 
@@ -36,7 +36,10 @@ class StaleToken(ValueError):
 class Token:
     """What a token says."""
 
-    deviations: Mapping[int, int] = field(default_factory=dict)
+    nexts: Mapping[int, int] = field(default_factory=dict)
+    """Deviations in who comes next."""
+    others: Mapping[int, int] = field(default_factory=dict)
+    """Deviations in what comes together, or early."""
     lasting_yields: bool = False
     lateness_ms: int | None = None
     """None for the default."""
@@ -49,8 +52,9 @@ class Token:
         model = "y" if self.lasting_yields else "t"
         lateness = f"w{_number(self.lateness_ms)}" if self.lateness_ms is not None else ""
         cancel = f"c{_number(self.cancel[0])}.{_number(self.cancel[1])}" if self.cancel is not None else ""
+        others = f"+{_sparse(self.others)}" if self.others else ""
         run = f"@{_number(self.run[0])}.{_number(self.run[1])}" if self.run is not None else ""
-        return f"{model}{lateness}{cancel}:{_sparse(self.deviations)}{run}_{_number(self.check)}"
+        return f"{model}{lateness}{cancel}:{_sparse(self.nexts)}{others}{run}_{_number(self.check)}"
 
 
 def parse(text: str) -> Token:
@@ -61,13 +65,9 @@ def parse(text: str) -> Token:
             f"replay={text!r} is no token: one looks like 't:3-6.2_k7'; take it from a failing exploration"
         )
     part = {name: int(value, 36) for name, value in found.groupdict().items() if value and name not in _TEXTS}
-    deviations, position = {}, 0
-    for each in filter(None, found["deviations"].split("-")):
-        delta, _, value = each.partition(".")
-        position += int(delta, 36)
-        deviations[position] = int(value, 36) if value else 1
     return Token(
-        deviations,
+        _dense(text, found["nexts"]),
+        _dense(text, found["others"] or ""),
         lasting_yields=found["model"] == "y",
         lateness_ms=part.get("lateness"),
         cancel=(part["task"], part["point"]) if "task" in part else None,
@@ -76,7 +76,19 @@ def parse(text: str) -> Token:
     )
 
 
-_TEXTS = ("model", "deviations")
+_TEXTS = ("model", "nexts", "others")
+
+
+def _dense(token: str, sparse: str) -> dict[int, int]:
+    deviations, position = {}, 0
+    try:
+        for each in filter(None, sparse.split("-")):
+            delta, _, value = each.partition(".")
+            position += int(delta, 36)
+            deviations[position] = int(value, 36) if value else 1
+    except ValueError:
+        raise StaleToken(f"replay={token!r} is no token: {sparse!r} in it are no numbers") from None
+    return deviations
 
 
 def check_of(prints: Sequence[int], deviations: Mapping[int, int]) -> int:
