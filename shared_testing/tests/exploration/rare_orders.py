@@ -84,7 +84,7 @@ async def given_in_the_instant_of_a_timeout(*, mended: bool) -> None:
         free.append(connection)
 
     async def acquire() -> str:
-        waiter = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         waiters.append(waiter)
         try:
             return await waiter

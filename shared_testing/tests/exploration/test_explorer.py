@@ -9,10 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
-from shared_testing import explore
+from shared_testing import explore, mock_of, on
 from shared_testing.exploration import Deadlock, Livelock, StaleToken, new_event_loop
+from shared_testing.http import Network
 
 
 def _in(*files: str) -> list[Any]:
@@ -128,8 +131,10 @@ def test_a_program_that_throws_its_own_dice_is_told_as_uncontrolled() -> None:
         await asyncio.gather(*(asyncio.sleep(0.001 * number) for number in range(2 + runs)))
 
     result = explore(answers, schedules=5)
-    assert result.uncontrolled
     assert "prove nothing" in result.guarantee
+    (told,) = result.uncontrolled
+    assert told.startswith("the same schedule ran differently, first at ")
+    assert "test_explorer.py" in told
 
 
 def test_a_cancellation_needs_a_task_of_that_name() -> None:
@@ -230,3 +235,89 @@ def test_real_threads_and_sockets_replay_exactly() -> None:
     assert found.failure is not None
     assert not found.uncontrolled
     assert explore(both, replay=found.token).failure is not None
+
+
+def test_the_network_in_memory_is_explored() -> None:
+    """Two requests over two connections may be answered in either order; a lock makes them one after the other."""
+
+    async def visits(*, mended: bool) -> None:
+        count = 0
+        lock = asyncio.Lock()
+
+        async def read(_: web.Request) -> web.Response:
+            return web.Response(text=str(count))
+
+        async def write(request: web.Request) -> web.Response:
+            nonlocal count
+            count = int(await request.text())
+            return web.Response()
+
+        app = web.Application()
+        app.add_routes([web.get("/", read), web.put("/", write)])
+        async with Network() as network, aiohttp.ClientSession() as session:
+            network.serve("http://visits.example.com", app)
+
+            async def visit(delay: float) -> None:
+                await asyncio.sleep(delay)
+                async with lock if mended else asyncio.Lock():
+                    async with session.get("http://visits.example.com/") as response:
+                        seen = int(await response.text())
+                    async with session.put("http://visits.example.com/", data=str(seen + 1)):
+                        pass
+
+            await asyncio.gather(visit(0.001), visit(0.015))
+        assert count == 2
+
+    found = explore(partial(visits, mended=False))
+    assert isinstance(found.failure, AssertionError)
+    assert isinstance(explore(partial(visits, mended=False), replay=found.token).failure, AssertionError)
+    assert str(explore(partial(visits, mended=True), schedules=60).failure) == "None"
+
+
+def test_a_stand_in_answers_as_late_as_the_world() -> None:
+    """A mock that returned without suspending would hide each race behind it."""
+
+    class Store:
+        async def load(self) -> int:
+            raise NotImplementedError
+
+    async def both() -> None:
+        store = mock_of(Store)
+        on(store.load).returns(1)
+        order: list[str] = []
+
+        async def ask(name: str) -> None:
+            await store.load()
+            order.append(name)
+
+        await asyncio.gather(ask("a"), ask("b"))
+        assert order == ["a", "b"]
+
+    assert isinstance(explore(both).failure, AssertionError)
+
+
+def test_the_clock_of_the_loop_is_virtual() -> None:
+    """An hour of sleep is one jump."""
+    moments: list[float] = []
+
+    async def wait() -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await asyncio.sleep(3600)
+        moments.append(loop.time() - begun)
+
+    assert explore(wait).failure is None
+    assert moments == [3600]
+
+
+def test_a_child_process_is_waited_for_and_told() -> None:
+    """No timeout fires because a process took real time; what it proved is nothing."""
+
+    async def run() -> None:
+        async with asyncio.timeout(5):
+            process = await asyncio.create_subprocess_exec("true")
+            assert await process.wait() == 0
+
+    result = explore(run, schedules=2)
+    assert result.failure is None
+    assert result.uncontrolled == ["a child process runs in its own time"]

@@ -7,7 +7,8 @@ import asyncio
 
 async def call_soon_is_fifo() -> None:
     """'Callbacks are called in the order in which they are registered.'"""
-    loop, seen = asyncio.get_running_loop(), []
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
     done = loop.create_future()
     for number in range(5):
         loop.call_soon(seen.append, number)
@@ -29,7 +30,8 @@ async def tasks_start_in_order() -> None:
 
 async def a_lock_is_fair() -> None:
     """'The first task to wait is the first to proceed.'"""
-    lock, seen = asyncio.Lock(), []
+    lock = asyncio.Lock()
+    seen: list[int] = []
 
     async def hold(number: int) -> None:
         async with lock:
@@ -97,7 +99,8 @@ async def nested_timeouts_keep_their_order() -> None:
 
 async def a_debounce_waits_for_the_last() -> None:
     """A timer of a second is not overtaken by key strokes."""
-    loop, fired = asyncio.get_running_loop(), []
+    loop = asyncio.get_running_loop()
+    fired: list[int] = []
     timer = None
     for key in range(5):
         if timer is not None:
@@ -110,7 +113,8 @@ async def a_debounce_waits_for_the_last() -> None:
 
 async def one_thread_posts_in_order() -> None:
     """call_soon_threadsafe() of one thread."""
-    loop, seen = asyncio.get_running_loop(), []
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
     done = loop.create_future()
 
     def work() -> None:

@@ -12,6 +12,7 @@ import threading
 from asyncio import futures
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -148,8 +149,7 @@ class Outside(asyncio.SelectorEventLoop):
             return asyncio.Handle(_hand_over, (work, job.future), self)
         self._free_jobs += 1
         self.schedule.uncontrolled = (
-            f"{getattr(job.func, '__qualname__', job.func)} ran in a thread for longer than {_JOB_PATIENCE} s, or "
-            "waited for the loop there"
+            f"{job.name()} ran in a thread for longer than {_JOB_PATIENCE} s, or waited for the loop there"
         )
 
         def ended(work: Future[Any]) -> None:
@@ -276,6 +276,12 @@ class _Job:
         self.executor = executor
         self.func = func
         self.args = args
+
+    def name(self) -> str:
+        """As its user knows it: below what asyncio.to_thread() wraps around it."""
+        func: Any = self.func
+        inner = [*func.args, *self.args] if isinstance(func, partial) else [func]
+        return str(next((each.__qualname__ for each in inner if hasattr(each, "__qualname__")), func))
 
 
 class LazySelector(selectors.BaseSelector):

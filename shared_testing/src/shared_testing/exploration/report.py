@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from shared_testing.exploration.shared_things import shared_things
@@ -10,7 +11,10 @@ from shared_testing.findings import Finding
 from shared_testing.findings.site import last_user_site
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared_testing.exploration.result import Result
+    from shared_testing.exploration.timeline import Step
     from shared_testing.findings.site import Site
 
 _MOST_LINES = 40
@@ -52,6 +56,22 @@ def report(result: Result) -> list[str]:
 def deviations(number: int) -> str:
     """In words."""
     return "1 deviation" if number == 1 else f"{number} deviations"
+
+
+def difference(one: Sequence[Step], other: Sequence[Step]) -> str:
+    """Where two runs of one schedule part, in words."""
+    different = [pair for pair in zip_longest(one, other) if pair[0] != pair[1]]
+    if not different:
+        return (
+            "the same schedule ran differently, and then alike: one run leaves something to the next (a global, a "
+            "cache, an attribute of a class)"
+        )
+    sites = (step.ends or step.begins for pair in different for step in pair if step is not None)
+    where = next((f", first at {site}" for site in sites if site is not None), "")
+    return (
+        f"the same schedule ran differently{where}: something else decides (a clock, dice, the order of a set, another "
+        "process or thread)"
+    )
 
 
 def _cause(result: Result) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.cancelling import Cancelling
+from shared_testing.exploration.report import difference
 from shared_testing.exploration.result import Result
 from shared_testing.exploration.schedule import LATENESS, Schedule
 from shared_testing.exploration.shrink import shrink
@@ -61,7 +62,7 @@ class Search:
             self._lasting_yields = self._token.lasting_yields
             if self._token.lateness_ms is not None:
                 self._lateness = self._token.lateness_ms / 1000
-        self._base: Schedule | None = None
+        self._has_diverged = False
         self._random_state: object = None
         self._runs = self._all()
         self._schedule: Schedule | None = None
@@ -96,7 +97,7 @@ class Search:
         if self._token is not None:
             yield from self._replayed(self._token)
             return
-        base = self._base = self._made(Fixed(), counting=True)
+        base = self._made(Fixed(), counting=True)
         yield from self._counted(base)
         if self._fails(base):
             yield from self._found(base)
@@ -108,6 +109,9 @@ class Search:
             yield from self._breadth_first(level)
         if self.result.failure is None and not self.result.exhausted:
             yield from self._mix(base)
+        # A reason that is known needs no search for another.
+        if self._has_diverged and not self.result.uncontrolled:
+            yield from self._first_difference()
 
     def _breadth_first(self, level: list[Schedule]) -> Runs:
         """By the number of deviations: the first failure has the fewest, and each level that is done is a proof."""
@@ -193,11 +197,18 @@ class Search:
         excused = schedule.cancelling is not None and schedule.cancelling.landed
         return schedule.error is not None and not (excused and isinstance(schedule.error, asyncio.CancelledError))
 
+    def _first_difference(self) -> Runs:
+        """Run asyncio's own order twice more, and name the step in which the two differ."""
+        one, other = self._made(Fixed(), record=True), self._made(Fixed(), record=True)
+        yield from self._run(one)
+        yield from self._run(other)
+        self._diverged(difference(*(each.recorder.timeline.steps for each in (one, other) if each.recorder)))
+
     def _compare(self, parent: Schedule, child: Schedule, position: int) -> None:
         """Up to the deviation both had the same choices, if the schedule is all that decides."""
         same = parent.prints[:position] == child.prints[:position]
         if not same or child.widths[position : position + 1] != parent.widths[position : position + 1]:
-            self._diverged("the same schedule gave the program other choices than before")
+            self._has_diverged = True
 
     def _diverged(self, what: str) -> None:
         if what not in self.result.uncontrolled:
@@ -214,6 +225,7 @@ class Search:
         yield from self._run(final)
         if not self._fails(final):
             self._diverged("the failure did not come again when its schedule was run once more")
+            yield from self._first_difference()
             self._tell(failing, point, number)
         else:
             self._tell(final, point, number)
