@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from shared_testing import explore, mock_of, on
-from shared_testing.exploration import Deadlock, Livelock, StaleToken, new_event_loop
+from shared_testing import explore, mock_of, on, watch
+from shared_testing.exploration import Deadlock, ExploringLoop, Livelock, StaleToken, new_event_loop
 from shared_testing.http import Network
 
 
@@ -321,3 +321,46 @@ def test_a_child_process_is_waited_for_and_told() -> None:
     result = explore(run, schedules=2)
     assert result.failure is None
     assert result.uncontrolled == ["a child process runs in its own time"]
+
+
+def test_an_advance_of_the_clock_lets_all_that_is_due_arrive() -> None:
+    """Its moment is exact, though the timers on the way may be late."""
+
+    async def sleepers() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ExploringLoop)
+        woken: list[float] = []
+
+        async def sleeper(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            woken.append(seconds)
+
+        tasks = [asyncio.create_task(sleeper(seconds)) for seconds in (29.99, 30, 30.01)]
+        await loop.clock.advance(30)
+        assert sorted(woken) == [29.99, 30]
+        assert loop.clock.now == pytest.approx(30)
+        await asyncio.gather(*tasks)
+
+    assert str(explore(sleepers).failure) == "None"
+    assert str(explore(sleepers, seed=1).failure) == "None"
+
+
+def test_the_timeline_is_a_picture_too() -> None:
+    """A lane for each task, and what deviates is marked."""
+    svg = explore(partial(BUGS[0].values[0], mended=False)).timeline.svg
+    assert svg.startswith("<svg ")
+    assert svg.count("#ffd9b3") == 1
+    assert "deposit#2" in svg
+    assert "await asyncio.sleep(0.002)" in svg
+
+
+def test_detectors_work_on_the_exploring_loop() -> None:
+    """What a task leaves behind is found under each schedule."""
+
+    async def leak() -> None:
+        async with watch() as findings:
+            asyncio.create_task(asyncio.sleep(100))  # noqa: RUF006 - that is the leak
+            await asyncio.sleep(0.01)
+        assert [finding.rule.code for finding in findings] == ["AT301"]
+
+    assert str(explore(leak, schedules=3).failure) == "None"

@@ -18,6 +18,9 @@ FOREVER = 1e99
 DEADLINES = "deadlines"
 """The source of timers that stand for no I/O: they keep their order, and all that are due come together."""
 
+LAST = "last"
+"""The source of an arrival that comes after all that are due by then, and before all others."""
+
 # asyncio's loop runs its timers from a heap, by their moment, in one go; CPython's own test_nested_timeouts needs it.
 _DEADLINES = {"Timeout._on_timeout", "_release_waiter", "TimerContext.timeout", "TimeoutHandle.__call__"}
 
@@ -91,6 +94,8 @@ class Arrivals:
             if when > until:
                 break
             source = arrival.source
+            if source is LAST:
+                return found or [arrival]
             if source is None:
                 found.append(arrival)
             elif source not in sources:

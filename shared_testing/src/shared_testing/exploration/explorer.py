@@ -68,6 +68,9 @@ def new_event_loop(seed: int = 0, *, lateness: float | None = None) -> Exploring
 
 def _run(scenario: Callable[[], Coroutine[Any, Any, Any]], schedule: Schedule) -> BaseException | None:
     loop = schedule.new_event_loop()
+    if schedule.recorder is None:
+        # What nobody retrieved would be logged for each schedule: the run that is told does so once.
+        loop.set_exception_handler(_say_nothing)
     try:
         loop.run_until_complete(scenario())
     except (KeyboardInterrupt, SystemExit):
@@ -77,6 +80,10 @@ def _run(scenario: Callable[[], Coroutine[Any, Any, Any]], schedule: Schedule) -
     finally:
         _end(loop)
     return None
+
+
+def _say_nothing(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:
+    pass
 
 
 def _end(loop: ExploringLoop) -> None:

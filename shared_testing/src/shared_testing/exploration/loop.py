@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.exploration.arrivals import DEADLINES, FOREVER, Arrival, Arrivals, source_of_timer
+from shared_testing.exploration.arrivals import DEADLINES, FOREVER, LAST, Arrival, Arrivals, source_of_timer
 from shared_testing.exploration.outside import Outside
 from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
 from shared_testing.exploration.verdicts import deadlock, livelock
@@ -97,6 +97,13 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         handle = asyncio.Handle(callback, args, self, context)
         self.arrive(handle, source=source)
         return handle
+
+    def after_all_until(self, when: float) -> asyncio.Future[None]:
+        """Done at that moment, when everything that is due by then has arrived, however late."""
+        passed: asyncio.Future[None] = self.create_future()
+        handle = asyncio.Handle(_pass, (passed,), self)
+        self.arrive(handle, when=when + _RESOLUTION / 10, source=LAST)
+        return passed
 
     def owner(self) -> int:
         """The number of the task that runs; 0 for none."""
@@ -245,7 +252,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _more_arrivals(self) -> None:
         """Others may come in the same turn: who is late lets the later ones catch up."""
-        while candidates := self.arrivals.candidates(self._open_until):
+        while (candidates := self.arrivals.candidates(self._open_until)) and candidates[0].source is not LAST:
             now = self.clock._time + _RESOLUTION
             due = next(
                 (
@@ -270,13 +277,18 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self.arrivals.take(arrival)
         self.clock._time = max(self.clock._time, arrival.when)
         self._turns_at_this_time = 0
-        self._open_until = min(self._open_until, arrival.latest)
+        self._open_until = min(self._open_until, arrival.when if arrival.source is LAST else arrival.latest)
         self.schedule.delivered(arrival)
         self._ready.append(self.unpacked(arrival.handle))
         if arrival.source is DEADLINES:
             following = self.arrivals.due_deadline(self.clock._time)
             if following is not None:
                 self._deliver(following)
+
+
+def _pass(passed: asyncio.Future[None]) -> None:
+    if not passed.done():
+        passed.set_result(None)
 
 
 def exploring() -> ExploringLoop | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.exploration.drawing import as_html, as_svg
 from shared_testing.exploration.tasks import has_begun, number_of
 from shared_testing.loop.waits import name_of, wait_of
 
@@ -47,7 +48,7 @@ class Timeline:
         """One for each step, equal ones together; `*`: it deviates. Of many only the last, and those that deviate."""
         left_out = max(0, len(self.steps) - most)
         shown = [step for at, step in enumerate(self.steps) if at >= left_out or step.deviates]
-        names = self._names()
+        names = self.names()
         width = max((len(names[step.number]) for step in shown), default=0)
         lines = [
             (f"{step.at:8.4f}s {'*' if step.deviates else ' '}", names[step.number], _moves(step)) for step in shown
@@ -58,8 +59,18 @@ class Timeline:
             told.append(f"{at} {first:<{width}}  {moves}" + (f"  (and {len(others)} others)" if others else ""))
         return told
 
-    def _names(self) -> dict[int, str]:
-        """Each task's, with its number where several have the same."""
+    @property
+    def svg(self) -> str:
+        """A lane for each task."""
+        return as_svg(self)
+
+    @property
+    def html(self) -> str:
+        """The picture on a page of its own."""
+        return as_html(self)
+
+    def names(self) -> dict[int, str]:
+        """What each task is called, with its number where several have the same name."""
         known = {step.number: step.task for step in self.steps}
         several = Counter(known.values())
         return {number: name if several[name] == 1 else f"{name}#{number}" for number, name in known.items()}
