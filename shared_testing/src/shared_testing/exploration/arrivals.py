@@ -55,30 +55,25 @@ class Arrivals:
     """Those that are still to come, the earliest first."""
 
     def __init__(self) -> None:
-        # As tuples: they compare without a call of Python's.
-        self._pending: list[tuple[float, int, Arrival]] = []
+        # As tuples, which compare without a call of Python's; in the open, for the loop looks in each turn.
+        self.pending: list[tuple[float, int, Arrival]] = []
         self._numbers = 0
         self.some_cancelled = False
         """Set when the handle of one of them was cancelled."""
 
-    @property
-    def first_at(self) -> float:
-        """When the first of them is due."""
-        return self._pending[0][0] if self._pending else FOREVER
-
     def __bool__(self) -> bool:
-        return bool(self._pending)
+        return bool(self.pending)
 
     def __iter__(self) -> Iterator[Arrival]:
-        return (arrival for _, _, arrival in self._pending)
+        return (arrival for _, _, arrival in self.pending)
 
     def add(self, arrival: Arrival) -> None:
         self._numbers = arrival.number = self._numbers + 1
-        insort(self._pending, (arrival.when, arrival.number, arrival))
+        insort(self.pending, (arrival.when, arrival.number, arrival))
 
     def candidates(self, until: float = FOREVER) -> list[Arrival]:
         """Those that may arrive next, by `until`: none may push another one out of its window."""
-        pending = self._pending
+        pending = self.pending
         if self.some_cancelled:
             pending[:] = [each for each in pending if not each[2].handle._cancelled]
             self.some_cancelled = False
@@ -109,7 +104,10 @@ class Arrivals:
 
     def take(self, arrival: Arrival) -> None:
         """It arrives now."""
-        pending = self._pending
+        pending = self.pending
+        if pending[0][2] is arrival:
+            del pending[0]
+            return
         at = bisect_left(pending, (arrival.when, arrival.number))
         del pending[at]
         for _, _, each in pending[:at]:
@@ -117,7 +115,7 @@ class Arrivals:
 
     def due_deadline(self, now: float) -> Arrival | None:
         """The next of them, if it is due."""
-        for when, _, arrival in self._pending:
+        for when, _, arrival in self.pending:
             if when > now:
                 return None
             if arrival.source is DEADLINES and not arrival.handle._cancelled:

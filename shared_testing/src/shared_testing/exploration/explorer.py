@@ -88,12 +88,12 @@ def _say_nothing(_: asyncio.AbstractEventLoop, __: dict[str, Any]) -> None:
 
 def _end(loop: ExploringLoop) -> None:
     """Leave nothing behind, as ``asyncio.run()`` does; what goes wrong in it is no part of the run."""
-    loop.follow(Schedule())
     try:
         for _ in range(_MOST_ENDINGS):
             left = asyncio.all_tasks(loop)
             if not left and not loop._asyncgens:  # type: ignore[attr-defined]
                 break
+            loop.follow(Schedule())
             try:
                 loop.run_until_complete(_ended(loop, left))
             except Exception:  # noqa: BLE001, S112 - its cleanup hangs or fails under this schedule too

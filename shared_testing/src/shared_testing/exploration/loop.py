@@ -183,12 +183,12 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self._turns_at_this_time += 1
         if self._turns_at_this_time > _TIMELESS_TURNS:
             self._spend_time()
-        if self._selector.is_used or self._inbox:
+        if self._selector.kernels is not None or self._inbox:
             self.look_outside()
         if not ready:
             if not self._stopping:
                 self._wait()
-        elif self.arrivals.first_at <= self._open_until:
+        elif (pending := self.arrivals.pending) and pending[0][0] <= self._open_until:
             # The world does not wait for the loop to be idle.
             self._more_arrivals()
         schedule = self.schedule
@@ -238,9 +238,12 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         To choose a later one puts the owners of all before it on hold: they stay late until they are chosen, or until
         their window closes. So one deviation is one context switch, however long it lasts.
         """
+        if len(candidates) == 1:
+            self._deliver(candidates[0])
+            return
         held = self._held
         candidates = self.arrivals.starved(candidates) or candidates
-        if held and len(candidates) > 1:
+        if held:
             free = [each for each in candidates if each.owner not in held]
             candidates = free + [each for each in candidates if each.owner in held]
         chosen = self.schedule.choose("next", candidates) if len(candidates) > 1 else 0
@@ -253,15 +256,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
     def _more_arrivals(self) -> None:
         """Others may come in the same turn: who is late lets the later ones catch up."""
         while (candidates := self.arrivals.candidates(self._open_until)) and candidates[0].source is not LAST:
-            now = self.clock._time + _RESOLUTION
-            due = next(
-                (
-                    each
-                    for each in candidates
-                    if each.when <= now and not each.overtaken and each.owner not in self._held
-                ),
-                None,
-            )
+            due = self._due(candidates)
             options: list[Arrival | None]
             if due is not None:
                 # asyncio takes all that is due in one go.
@@ -272,6 +267,16 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             if arrival is None:
                 return
             self._deliver(arrival)
+
+    def _due(self, candidates: list[Arrival]) -> Arrival | None:
+        """The first that asyncio itself would take now."""
+        now = self.clock._time + _RESOLUTION
+        for each in candidates:
+            if each.when > now:
+                return None
+            if not each.overtaken and each.owner not in self._held:
+                return each
+        return None
 
     def _deliver(self, arrival: Arrival) -> None:
         self.arrivals.take(arrival)

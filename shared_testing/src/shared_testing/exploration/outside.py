@@ -205,6 +205,8 @@ class Outside(asyncio.SelectorEventLoop):
 
     def wait_outside(self, next_at: float | None) -> None:
         """Nothing is ready before `next_at`, when the clock could jump: see whether real I/O comes first."""
+        if self._selector.kernels is None and self._children is None and not self._free_jobs:
+            return
         if self._free_jobs:
             # Real work takes no virtual time.
             self._poll(_STALL)
@@ -288,17 +290,14 @@ class LazySelector(selectors.BaseSelector):
     """Asks the kernel for a descriptor at the first socket: most runs need none, and a loop is made for each."""
 
     def __init__(self) -> None:
-        self._kernels: selectors.BaseSelector | None = None
+        self.kernels: selectors.BaseSelector | None = None
+        """None as long as there was no socket."""
         self._nothing: dict[Any, Any] = {}
 
-    @property
-    def is_used(self) -> bool:
-        return self._kernels is not None
-
     def _real_one(self) -> selectors.BaseSelector:
-        if self._kernels is None:
-            self._kernels = selectors.DefaultSelector()
-        return self._kernels
+        if self.kernels is None:
+            self.kernels = selectors.DefaultSelector()
+        return self.kernels
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real_one().register(fileobj, events, data)
@@ -313,14 +312,14 @@ class LazySelector(selectors.BaseSelector):
         return self._real_one().select(timeout)
 
     def get_map(self) -> Any:
-        return self._nothing if self._kernels is None else self._kernels.get_map()
+        return self._nothing if self.kernels is None else self.kernels.get_map()
 
     def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         return self._real_one().get_key(fileobj)
 
     def close(self) -> None:
-        if self._kernels is not None:
-            self._kernels.close()
+        if self.kernels is not None:
+            self.kernels.close()
 
 
 def _hand_over(work: Future[Any], future: asyncio.Future[Any]) -> None:

@@ -63,12 +63,14 @@ class Schedule:
 
     def choose(self, kind: Kind, options: Sequence[Arrival | None]) -> int:
         """Take one of at least two options."""
-        position = len(self.widths)
+        widths, width = self.widths, len(options)
+        position = len(widths)
         chosen = self._strategy.choose(position, kind, options)
         arrival = options[chosen]
-        self._next_choices += kind == "next"
-        self.widths.append(len(options))
-        self.prints.append(len(options) * 8191 + (0 if arrival is None else arrival.owner))
+        if kind == "next":
+            self._next_choices += 1
+        widths.append(width)
+        self.prints.append(width * 8191 + (0 if arrival is None else arrival.owner))
         if chosen:
             self.deviations[position] = chosen
             if kind == "next":
