@@ -151,6 +151,19 @@ def test_a_cancellation_of_any_task_finds_it_too() -> None:
     assert explore(partial(bug, mended=False), replay=result.token).failure is not None
 
 
+def test_a_pass_says_which_cancellations_were_not_judged() -> None:
+    """Whoever awaits its victim is cancelled with it, and asserts nothing."""
+
+    async def wait() -> None:
+        await asyncio.create_task(asyncio.sleep(0.1), name="victim")
+
+    result = explore(wait, cancel="victim")
+    assert result.guarantee == (
+        "no failure in any schedule (3 runs, 2 with a cancellation, 2 of which ended the test before its assertions, "
+        "complete)"
+    )
+
+
 def test_a_later_world_needs_more_lateness() -> None:
     """Answers 30 ms apart do not overtake each other by default."""
     order: list[int] = []

@@ -33,6 +33,10 @@ class Result:
     """What ran between what, in the failing schedule."""
     deviations: int = 0
     """How many the failing schedule has."""
+    cancellations: int = 0
+    """How many schedules cancelled somebody."""
+    unjudged: int = 0
+    """In how many of them the cancellation came out of the test itself, before its own assertions."""
     cancelled: str = ""
     """Whom the failing schedule has cancelled, and where."""
     uncontrolled: list[str] = field(default_factory=list)
@@ -45,9 +49,15 @@ class Result:
             return ""
         if self.complete is None or self.uncontrolled:
             return f"no failure in {self.schedules} schedules, which prove nothing about the others"
-        if self.exhausted:
-            return f"no failure in any schedule ({self.schedules} runs, complete)"
-        return f"no failure in any schedule with at most {_deviations(self.complete)} ({self.schedules} runs, complete)"
+        within = "" if self.exhausted else f" with at most {_deviations(self.complete)}"
+        runs = f"{self.schedules} runs, {self._cancellations()}complete"
+        return f"no failure in any schedule{within} ({runs})"
+
+    def _cancellations(self) -> str:
+        if not self.cancellations:
+            return ""
+        unjudged = f", {self.unjudged} of which ended the test before its assertions" if self.unjudged else ""
+        return f"{self.cancellations} with a cancellation{unjudged}, "
 
     @property
     def finding(self) -> Finding | None:

@@ -185,6 +185,9 @@ class Search:
     def _counted(self, schedule: Schedule) -> Runs:
         self.result.schedules += 1
         yield from self._run(schedule)
+        if schedule.cancelling is not None and schedule.cancelling.landed:
+            self.result.cancellations += 1
+            self.result.unjudged += isinstance(schedule.error, asyncio.CancelledError)
 
     def _run(self, schedule: Schedule) -> Runs:
         yield schedule
