@@ -170,14 +170,24 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def run_until_complete(self, future: Any) -> Any:
         __tracebackhide__ = True
+        self._check_closed()  # type: ignore[attr-defined]
+        self._check_running()  # type: ignore[attr-defined]
         main = asyncio.ensure_future(future, loop=self)
+        if main is not future:
+            # As asyncio does for a task that it makes here: nobody else knows of it.
+            main._log_destroy_pending = False
         self.mains.append(main)
         try:
             return super().run_until_complete(main)
+        except BaseException:
+            if main is not future and main.done() and not main.cancelled():
+                main.exception()
+            raise
         finally:
             self.mains.remove(main)
 
     def _run_once(self) -> None:
+        __tracebackhide__ = True
         ready = self._ready
         self.turns += 1
         self._turns_at_this_time += 1
@@ -207,6 +217,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _spend_time(self) -> None:
         """The loop has been busy for many turns."""
+        __tracebackhide__ = True
         busy = self._turns_at_this_time > _BUSY_TURNS
         if self.turns > _MOST_TURNS or (busy and not self.arrivals and only_tasks_run(self)):
             turns, self.turns, self._turns_at_this_time = self.turns, 0, 0
@@ -216,6 +227,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _wait(self) -> None:
         """Nothing is ready: let time pass until something arrives."""
+        __tracebackhide__ = True
         while True:
             candidates = self.arrivals.candidates()
             if not candidates or candidates[0].when > self.clock._time:
