@@ -1,17 +1,13 @@
-"""The suite across the packages also tests the scripts that guard them, and runs suites of its own."""
+"""The suite across the packages runs suites of its own."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-sys.path.append(str(Path(__file__).resolve().parent.parent / ".github" / "scripts"))
 
 _INI = """
 [pytest]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import tomllib
@@ -27,6 +28,7 @@ def metadata(project: Path) -> dict[str, Any]:
     return found
 
 
+@functools.cache
 def imported(project: Path) -> dict[str, set[str]]:
     """The top-level modules that the sources of a project import, with the files that do."""
     found: dict[str, set[str]] = {}
@@ -39,6 +41,7 @@ def imported(project: Path) -> dict[str, set[str]]:
     return found
 
 
+@functools.cache
 def distributions() -> Mapping[str, list[str]]:
     """Who provides each importable module. What is installed editable does not say it, so ours are added."""
     ours = {project.name.replace("-", "_"): [str(metadata(project)["name"])] for project in PROJECTS}
@@ -72,7 +75,8 @@ def test_every_import_is_declared(project: Path) -> None:
 @by_name
 def test_every_declared_dependency_is_imported(project: Path) -> None:
     """A requirement that nothing uses is a download, and a conflict, for nothing."""
-    used = {normalize(name) for module in imported(project) for name in distributions().get(module, [])}
+    owners = distributions()
+    used = {normalize(name) for module in imported(project) for name in owners.get(module, [])}
     assert [need for need in metadata(project).get("dependencies", []) if normalize(need) not in used] == []
 
 

@@ -12,29 +12,30 @@ from __future__ import annotations
 import os
 import queue
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from forked_pytest import ForkedPytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    RunTests = Callable[[Sequence[str]], tuple[int, str]]
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests" / "mutants.toml"
 COPIED = (".github", ".pytest.toml", "hatch.toml", "packages", "shared_testing", "tests")
 WORKERS = min(4, os.cpu_count() or 1)
-
-# What the tests do not need, and what takes long to import.
-WITHOUT = ("-pno:cacheprovider", "-pno:xdist", "-pno:timeout", "-pno:randomly")
 
 # Seconds: a mutant that makes a test hang has been noticed, too. The slowest suite takes some ten.
 PATIENCE = 120
@@ -81,38 +82,33 @@ def copy_of_the_checkout() -> Iterator[Path]:
         yield copy
 
 
-def run_tests(copy: Path, tests: tuple[str, ...]) -> tuple[int, str]:
-    """pytest's exit code (-1: it hung) and the first failure; the copy's sources come before the installed ones."""
+@dataclass(frozen=True)
+class Stage:
+    """A copy of the checkout, and its tests."""
+
+    copy: Path
+    run_tests: RunTests
+
+
+@contextmanager
+def stages() -> Iterator[list[Stage]]:
+    with ExitStack() as stack:
+        yield [_stage(stack) for _ in range(WORKERS)]
+
+
+def _stage(stack: ExitStack) -> Stage:
+    copy = stack.enter_context(copy_of_the_checkout())
     sources = [copy / "shared_testing" / "src", *copy.glob("packages/*/src")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources))}
-    # Bytecode of what does not change halves the time.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", *WITHOUT, *tests]
-    with subprocess.Popen(
-        command,
-        cwd=copy,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            printed, _ = process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return -1, "it hung"
-    failures = [line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return process.returncode, failures[0] if failures else printed.strip().rpartition("\n")[2]
+    return Stage(copy, stack.enter_context(ForkedPytest(copy, sources, PATIENCE)).run)
 
 
-def judge(copy: Path, mutant: Mutant) -> str:
+def judge(stage: Stage, mutant: Mutant) -> str:
     """Why this mutant counts against us; empty if a test has noticed it."""
-    file = copy / mutant.path
+    file = stage.copy / mutant.path
     original = file.read_text("utf-8")
     try:
         write(file, original.replace(mutant.old, mutant.new))
-        code, said = run_tests(copy, mutant.tests)
+        code, said = stage.run_tests(mutant.tests)
     finally:
         write(file, original)
     if code == 0:
@@ -126,37 +122,46 @@ def write(file: Path, text: str) -> None:
     os.utime(file, (tick, tick))
 
 
+def judge_all(mutants: list[Mutant], free: list[Stage]) -> Iterator[tuple[Mutant, str]]:
+    """Ends the program if the tests fail without any mutant, for then nothing has been said of those."""
+    stages: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+    for each in free:
+        stages.put(each)
+
+    def on_a_stage(job: Callable[[Stage], T]) -> T:
+        stage = stages.get()
+        try:
+            return job(stage)
+        finally:
+            stages.put(stage)
+
+    every = sorted({test for mutant in mutants for test in mutant.tests})
+    with ThreadPoolExecutor(len(free)) as pool:
+        healthy = pool.submit(on_a_stage, lambda stage: stage.run_tests(every))
+        jobs = [pool.submit(on_a_stage, lambda stage, each=each: judge(stage, each)) for each in mutants]
+        try:
+            for mutant, job in zip(mutants, jobs, strict=True):
+                yield mutant, job.result()
+                if healthy.done() and healthy.result()[0]:
+                    break
+            code, said = healthy.result()
+            if code:
+                sys.exit(f"mutants: the tests fail without any mutant: {said}")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def main(words: list[str]) -> int:
     mutants = [each for each in read_table() if not words or any(word in str(each) for word in words)]
     if not mutants:
         sys.exit(f"mutants: none holds {' or '.join(words)}")
     bad = {each: "its text does not stand in the file exactly once" for each in mutants if not each.is_plantable}
-    copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
-
-    def check(mutant: Mutant) -> None:
-        copy = copies.get()
-        try:
-            if verdict := judge(copy, mutant):
-                bad[mutant] = verdict
-            print("." if not verdict else "S", end="", flush=True)
-        finally:
-            copies.put(copy)
-
     began = time.monotonic()
-    with ThreadPoolExecutor(WORKERS) as pool:
-        folders = [copy_of_the_checkout() for _ in range(WORKERS)]
-        entered = [folder.__enter__() for folder in folders]
-        try:
-            healthy = tuple(sorted({test for mutant in mutants for test in mutant.tests}))
-            code, said = run_tests(entered[0], healthy)
-            if code:
-                sys.exit(f"mutants: the tests fail without any mutant: {said}")
-            for copy in entered:
-                copies.put(copy)
-            list(pool.map(check, [each for each in mutants if each not in bad]))
-        finally:
-            for folder in folders:
-                folder.__exit__(None, None, None)
+    with stages() as free:
+        for mutant, verdict in judge_all([each for each in mutants if each not in bad], free):
+            if verdict:
+                bad[mutant] = verdict
+            print("S" if verdict else ".", end="", flush=True)
     print(f"\n{len(mutants) - len(bad)} of {len(mutants)} mutants killed in {time.monotonic() - began:.0f} s")
     for mutant, verdict in bad.items():
         print(f"{verdict}: {mutant}")

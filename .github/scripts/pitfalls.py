@@ -272,7 +272,7 @@ def main(codes: list[str]) -> None:
         print("More of one rule: hatch run pitfalls AT101; its page: pytest --explain AT101")
 
 
-if __name__ == "__main__":
+def command() -> None:
     # Whoever ends the show, ends what it runs.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -282,3 +282,7 @@ if __name__ == "__main__":
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    command()

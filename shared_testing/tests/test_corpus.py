@@ -7,6 +7,7 @@ All files run in one process, as a suite would, so a finding that reaches an inn
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -27,8 +28,17 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lines]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-c", "/dev/null"]
     command += ["--rootdir", str(CORPUS), "--import-mode=importlib", "-o", "asyncio_mode=auto"]
     command += ["-o", "asyncio_default_fixture_loop_scope=function", f"--findings-json={report}"]
+    command += ["-p", "looks_often"]
+    paths = os.pathsep.join([str(CORPUS), *filter(None, [os.environ.get("PYTHONPATH")])])
     # One after the other: what computes must not compete with what polls.
-    done = subprocess.run([*command, *map(str, FILES)], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [*command, *map(str, FILES)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "crashed" not in done.stdout, done.stdout
     lines: dict[str, Lines] = defaultdict(set)

@@ -93,6 +93,10 @@ async def test_leaves_one_behind():
     asyncio.create_task(deaf())
     await asyncio.sleep(0)
 
+async def test_polls():
+    while True:
+        await asyncio.sleep(0)
+
 async def test_innocent():
     await asyncio.sleep(0)
 """
@@ -117,11 +121,13 @@ def test_a_loop_of_the_tests_own_is_seen_too(pytester: pytest.Pytester) -> None:
     run(pytester, LOOPS_OF_THEIR_OWN, "-W", "error").assert_outcomes(failed=2, passed=1)
 
 
-def test_a_task_that_nothing_can_end_does_not_hold_the_process(pytester: pytest.Pytester) -> None:
-    """Nor does it spin when the interpreter would destroy it."""
+def test_what_goes_round_for_ever_does_not_hold_the_process(pytester: pytest.Pytester) -> None:
+    """A poll that is in vain is ended; a task that nothing can end does not spin when the interpreter destroys it."""
     result = run(pytester, DEAF, "-o", "asyncio_mode=auto", "-W", "error")
-    result.assert_outcomes(failed=1, passed=1)
-    result.stdout.fnmatch_lines(["AT403 'deaf' was cancelled, and runs on"])
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(
+        ["AT403 'deaf' was cancelled, and runs on", "AT402 livelock: 'test_polls' looks again *"]
+    )
 
 
 def test_switched_off_it_patches_nothing(pytester: pytest.Pytester) -> None:

@@ -39,7 +39,7 @@ AT301 task 'Queue.poll' is still running
 def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(test_it=source)
     modes = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:cacheprovider"]
-    return pytester.runpytest_subprocess(*modes, *options)
+    return pytester.runpytest_inprocess(*modes, *options)
 
 
 def test_a_finding_fails_a_passing_test_with_its_text_alone(pytester: pytest.Pytester) -> None:

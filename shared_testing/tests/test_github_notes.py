@@ -43,7 +43,8 @@ def checkout(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def notes(pytester: pytest.Pytester, *options: str) -> list[str]:
-    result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto", "-p", "no:cacheprovider", *options)
+    modes = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:cacheprovider"]
+    result = pytester.runpytest_inprocess(*modes, *options)
     return [line for line in result.outlines if line.startswith("::")]
 
 

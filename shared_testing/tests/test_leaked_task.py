@@ -123,6 +123,6 @@ def test_a_task_of_a_wider_loop_is_told_in_its_own_test(pytester: pytest.Pyteste
         async def test_innocent(): await asyncio.sleep(0)
         """
     )
-    result = pytester.runpytest_subprocess(*OPTIONS)
+    result = pytester.runpytest_inprocess(*OPTIONS)
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["*AT301 task 'sleep' is still running", "*in test_guilty"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from shared_testing import ImpossibleStub, mock_of, on
+from shared_testing import ImpossibleStub, NotStubbed, mock_of, on
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -36,6 +36,7 @@ class Pool:
     Error = ValueError
     retries = 3
     on_close: Callable[[], None] | None = None
+    size: int = None  # type: ignore[assignment] # as libraries write it for "set later"
 
     def connection(self) -> AbstractAsyncContextManager[int]:
         raise NotImplementedError
@@ -81,6 +82,13 @@ def test_what_the_class_holds_is_its_own() -> None:
     """Constants and classes in it, and a default that an annotation goes with."""
     pool = mock_of(Pool)
     assert (pool.Error, pool.retries, pool.on_close) == (ValueError, 3, None)
+
+
+def test_a_default_of_another_type_is_none() -> None:
+    """An instance never holds it: ``aiohttp.ClientResponse.status`` is one of those."""
+    with pytest.raises(NotStubbed, match=r"Pool.size was read"):
+        mock_of(Pool).size  # noqa: B018
+    assert mock_of(Pool, size=3).size == 3
 
 
 async def test_what_annotations_say_is_given() -> None:

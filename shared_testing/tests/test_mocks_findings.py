@@ -54,3 +54,55 @@ def test_the_findings_about_stand_ins(pytester: pytest.Pytester) -> None:
     )
     assert "stubs.py" not in result.stdout.str()
     result.assert_outcomes(failed=4)
+
+
+def test_the_findings_about_stubs_that_nobody_needed(pytester: pytest.Pytester) -> None:
+    """Of the test's own making: each on the line that wrote it, and none for what explains itself otherwise."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from shared_testing import mock_of, on
+        class Mailer:
+            async def send(self, to) -> str: ...
+            async def size(self) -> int: return 1
+        @pytest.fixture
+        def mailer():
+            mailer = mock_of(Mailer)
+            on(mailer.size).returns(1)
+            return mailer
+        async def test_never_used(mailer):
+            on(mailer.send).returns("sent")
+        async def test_left_over(mailer):
+            (on(mailer.send)
+                .raises(OSError("full"))
+                .returns("sent"))
+            with pytest.raises(OSError):
+                await mailer.send("alice")
+        async def test_not_awaited(mailer):
+            on(mailer.send).returns("sent")
+            mailer.send("alice")
+        async def test_fails_before(mailer):
+            on(mailer.send).returns("sent")
+            raise KeyError
+        async def test_fine(mailer):
+            on(mailer.send).returns("never")
+            on(mailer.send).returns("sent", "again")
+            assert [await mailer.send("alice") for _ in range(3)] == ["sent", "again", "again"]
+        """
+    )
+    result = pytester.runpytest_subprocess(*_AUTO)
+    result.stdout.fnmatch_lines(
+        [
+            "AT602 stub of Mailer.send() was never used",
+            "  --> test_the_findings_about_stubs_that_nobody_needed.py:12 in test_never_used",
+            '   |   on(mailer.send).returns("sent")',
+            "  cause: no call of Mailer.send() met it",
+            "  fix:   make the call that meets it, or remove it",
+            "AT602 stub of Mailer.send() was left over",
+            "  --> test_the_findings_about_stubs_that_nobody_needed.py:1[46] in test_left_over",
+            "  cause: fewer calls of Mailer.send() met it",
+            "AT101 coroutine 'mailer.send' was never awaited",
+        ]
+    )
+    assert result.stdout.str().count("AT602 ") == 2
+    result.assert_outcomes(failed=4, passed=1)

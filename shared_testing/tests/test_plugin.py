@@ -11,6 +11,8 @@ import shared_testing
 if TYPE_CHECKING:
     import pytest
 
+_OPTIONS = ["-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"]
+
 
 def test_importing_the_plugin_does_not_import_aiohttp() -> None:
     """A suite without HTTP does not pay for it: aiohttp costs more to import than pytest."""
@@ -35,7 +37,7 @@ def test_the_loop_factory_leaves_test_ids_as_they_are(pytester: pytest.Pytester)
         async def test_virtual(virtual_clock): assert virtual_clock.now == 0
         """
     )
-    result = pytester.runpytest_subprocess("-v", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
+    result = pytester.runpytest_inprocess(*_OPTIONS, "-v", "-o", "asyncio_mode=auto")
     result.stdout.fnmatch_lines(["*::test_real PASSED*", "*::test_virtual PASSED*"])
 
 
@@ -50,7 +52,7 @@ def test_virtual_time_works_in_strict_mode(pytester: pytest.Pytester) -> None:
             assert virtual_clock.now == 60
         """
     )
-    result = pytester.runpytest_subprocess("-o", "asyncio_mode=strict")
+    result = pytester.runpytest_inprocess(*_OPTIONS, "-o", "asyncio_mode=strict")
     result.assert_outcomes(passed=1)
 
 
@@ -62,6 +64,31 @@ def test_virtual_clock_on_another_loop_says_what_to_do(pytester: pytest.Pytester
             request.getfixturevalue("virtual_clock")
         """
     )
-    result = pytester.runpytest_subprocess("-o", "asyncio_mode=auto")
+    result = pytester.runpytest_inprocess(*_OPTIONS, "-o", "asyncio_mode=auto")
     result.stdout.fnmatch_lines(["*virtual_clock*"])
     assert result.ret != 0
+
+
+_ALONE = ("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
+
+LOOPS = """
+import asyncio
+import gc
+import weakref
+
+loops = []
+
+async def test_one():
+    gc.disable()
+    loops.append(weakref.ref(asyncio.get_running_loop()))
+
+def test_two():
+    gc.enable()
+    assert loops[0]() is None
+"""
+
+
+def test_a_closed_loop_does_not_stay_in_memory(pytester: pytest.Pytester) -> None:
+    """What is put on a loop to watch it leads back to it; frozen with it, it would stay for hundreds of tests."""
+    pytester.makepyfile(LOOPS)
+    pytester.runpytest_inprocess(*_ALONE).assert_outcomes(passed=2)

@@ -81,7 +81,7 @@ def test_no_test_is_changed_by_a_detector_that_crashes_everywhere(pytester: pyte
         ]
     )
     told = [line.partition("crashed: LookupError: ")[2] for line in result.outlines if "LookupError" in line]
-    paths = ["install", "start", "closing", "finish", "is_ending", "on_task", "on_future", "on_timer", "on_attach"]
+    paths = ["install", "start", "closing", "finish", "is_ending", "on_task", "on_future", "on_timer"]
     paths += ["on_error", "on_cancel", "on_failure", "on_standstill", "before_collection"]
     assert {each.partition(";")[0] for each in told} >= set(paths)
     assert len(told) == len(set(told))

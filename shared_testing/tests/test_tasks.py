@@ -42,6 +42,25 @@ async def test_flaky_recovers(tasks: TaskBuilders) -> None:
     assert [type(outcome).__name__ for outcome in outcomes] == ["ConnectionError", "ConnectionError", "str", "str"]
 
 
+async def test_does_what_it_is_told(tasks: TaskBuilders) -> None:
+    """A function of the test's own, async or not, counted like the others."""
+
+    def half(number: int, *, of: int) -> float:
+        return of / number
+
+    async def swap(first: int, second: int) -> tuple[int, int]:
+        return second, first
+
+    halves, swaps = tasks.does(half), tasks.does(swap, turns=3)
+    first, second = await asyncio.gather(halves(2, of=6), halves(1, of=1))
+    assert (first, second) == (3, 1)
+    assert await swaps(1, 2) == (2, 1)
+    with pytest.raises(ZeroDivisionError):
+        await halves(0, of=1)
+    assert (halves.calls, halves.peak, halves.succeeded, halves.failed) == (3, 2, 2, 1)
+    assert repr(swaps) == "<tasks.does(swap, turns=3): 1 called, 1 at once at most, 1 succeeded>"
+
+
 async def test_never_counts_its_cancellation(tasks: TaskBuilders, virtual_clock: VirtualClock) -> None:
     """It waits until it is cancelled, however long that takes, and passes the cancellation on."""
     never = tasks.never()
@@ -53,11 +72,11 @@ async def test_never_counts_its_cancellation(tasks: TaskBuilders, virtual_clock:
 async def test_every_builder_gives_the_loop_a_turn(tasks: TaskBuilders) -> None:
     """A stand-in that returned without suspending would hide every race behind it."""
     turns: list[str] = []
-    for builder in (tasks.slow(0), tasks.flaky(0, ValueError())):
+    for builder in (tasks.slow(0), tasks.flaky(0, ValueError()), tasks.does(str)):
         other = asyncio.ensure_future(asyncio.sleep(0))
         other.add_done_callback(lambda _: turns.append("other"))
         await asyncio.gather(builder(), other)
-    assert turns == ["other", "other"]
+    assert turns == ["other"] * 3
 
 
 async def test_the_repr_tells_what_happened(tasks: TaskBuilders) -> None:

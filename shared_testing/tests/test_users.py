@@ -76,6 +76,19 @@ async def test_a_bad_page_is_refused(session: aiohttp.ClientSession, query: dict
     assert (await ask(session, "/users", params=query))[0] == 422
 
 
+async def test_an_integer_may_be_of_any_size(users: FakeUsers, session: aiohttp.ClientSession) -> None:
+    """The contract sets no bound: nobody comes after a number that is higher than all."""
+    users.populate(1)
+    for digits in (19, 4000):
+        number = "9" * digits
+        assert await ask(session, "/users", params={"after": number}) == (200, {"users": [], "next": None})
+        assert (await ask(session, f"/users/{number}"))[0] == 404
+    # Python itself refuses to read these; it is still the caller's fault.
+    number = "9" * 5000
+    assert (await ask(session, "/users", params={"after": number}))[0] == 422
+    assert (await ask(session, f"/users/{number}"))[0] == 404
+
+
 async def test_search_finds_parts_of_names(users: FakeUsers, session: aiohttp.ClientSession) -> None:
     """Upper and lower case do not matter."""
     users.add("Alice")

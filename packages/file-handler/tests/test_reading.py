@@ -181,6 +181,7 @@ async def test_a_reading_ends_where_the_file_ended(handler: AsyncFileHandler, ta
     seen = 0
     async for line in handler.iter_lines(target):
         seen += 1
+        assert seen == 1, "this line came after the reading began"
         await handler.append_lines(target, [line])
     assert seen == 1
     assert await handler.read_lines(target) == ["old", "old"]

@@ -9,35 +9,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from queue_processor import QueueProcessor
+from shared_testing import ScriptedTask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
 
-class Ledger:
-    """A handler that yields `steps` times and writes down what it started and finished."""
+class Ledger(ScriptedTask[str]):
+    """A handler that yields `steps` times, fails for some items, and knows which ones it started and finished."""
 
     def __init__(self, steps: int = 2, fail: Iterable[Any] = ()) -> None:
-        self.steps = steps
-        self.fail = set(fail)
-        self.started: Counter[Any] = Counter()
-        self.done: Counter[Any] = Counter()
-        self.running = 0
-        self.peak = 0
+        failing, self.done = set(fail), Counter[Any]()
 
-    async def __call__(self, item: Any) -> Any:
-        self.started[item] += 1
-        self.running += 1
-        self.peak = max(self.peak, self.running)
-        try:
-            for _ in range(self.steps):
+        async def behave(_attempt: int, item: Any) -> str:
+            for _ in range(steps):
                 await asyncio.sleep(0)
-        finally:
-            self.running -= 1
-        if item in self.fail:
-            raise ValueError(f"bad {item}")
-        self.done[item] += 1
-        return f"done_{item}"
+            if item in failing:
+                raise ValueError(f"bad {item}")
+            self.done[item] += 1
+            return f"done_{item}"
+
+        super().__init__(f"ledger(steps={steps})", behave)
+
+    @property
+    def started(self) -> Counter[Any]:
+        return Counter(item for (item,), _ in self.arguments)
 
 
 @pytest.fixture

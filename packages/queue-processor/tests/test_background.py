@@ -181,17 +181,14 @@ async def test_the_wait_covers_what_is_started_meanwhile(virtual_clock: VirtualC
     assert last.done()
 
 
-async def test_wherever_a_wait_is_cancelled_no_failure_is_lost(turns: Callable[[int], Awaitable[None]]) -> None:
+async def test_wherever_a_wait_is_cancelled_no_failure_is_lost(
+    turns: Callable[[int], Awaitable[None]], ledger: type[Any]
+) -> None:
     """Cancelled after any number of turns, amid one batch or between two, it leaves its failures to the next wait."""
-
-    async def fail(item: int) -> None:
-        await asyncio.sleep(0)
-        raise ValueError(item)
-
     for count in range(12):
         seen: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        async with BackgroundProcessor(fail) as background:
+        async with BackgroundProcessor(ledger(steps=1, fail={1, 2})) as background:
             background.start_processing([1])
             waiting = asyncio.create_task(background.wait_for_completion())
             await turns(count // 2)
@@ -205,7 +202,7 @@ async def test_wherever_a_wait_is_cancelled_no_failure_is_lost(turns: Callable[[
                     seen += messages(failures)
                 except asyncio.CancelledError:
                     seen += []
-        assert seen == ["1", "2"], count
+        assert seen == ["bad 1", "bad 2"], count
 
 
 async def test_items_may_start_more_items(virtual_clock: VirtualClock) -> None:

@@ -49,19 +49,14 @@ async def test_the_wait_before_a_retry_is_the_backoffs(tasks: TaskBuilders, virt
     assert 0 < virtual_clock.now < 8 + 16 + 32
 
 
-async def test_a_rejected_item_is_not_tried_again() -> None:
+async def test_a_rejected_item_is_not_tried_again(tasks: TaskBuilders) -> None:
     """Reject says that trying again is useless."""
-    calls = []
-
-    async def handle(item: str) -> None:
-        calls.append(item)
-        raise Reject("no such user")
-
+    handle = tasks.failing(Reject("no such user"))
     bench = Bench(handle, attempts=5)
     bench.channel.push("x")
     bench.channel.close()
     await bench.consumer.run()
-    assert calls == ["x"]
+    assert handle.calls == 1
     assert bench.dead[0].reason == "Reject: no such user"
 
 
@@ -164,16 +159,13 @@ async def test_failures_are_remembered_across_a_hand_back(
     assert bench.channel.waiting[0].failures == 1
 
 
-async def test_an_error_that_is_no_exception_ends_the_consumer_and_loses_nothing() -> None:
+async def test_an_error_that_is_no_exception_ends_the_consumer_and_loses_nothing(tasks: TaskBuilders) -> None:
     """What only a BaseException can say goes up; the item goes back."""
 
     class Halt(BaseException):
         pass
 
-    async def handle(item: str) -> None:
-        raise Halt
-
-    bench = Bench(handle)
+    bench = Bench(tasks.failing(Halt))
     bench.channel.push("x")
     with pytest.raises(Halt):
         await bench.consumer.run()

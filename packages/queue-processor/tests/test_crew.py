@@ -13,6 +13,8 @@ from queue_processor.crew import ended
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from shared_testing import TaskBuilders
+
 
 def named(prefix: str) -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task.get_name().startswith(prefix)]
@@ -50,17 +52,13 @@ async def test_the_others_make_up_for_a_consumer_that_somebody_cancelled(
     assert book.started[1] == 2
 
 
-async def test_without_any_consumer_left_the_call_says_so() -> None:
+async def test_without_any_consumer_left_the_call_says_so(
+    tasks: TaskBuilders, settle: Callable[[], Awaitable[None]]
+) -> None:
     """It does not wait for ever for somebody to take the next item; what was not done is told."""
-    blocked = asyncio.Event()
-
-    async def handle(item: int) -> None:
-        blocked.set()
-        await asyncio.get_running_loop().create_future()
-
-    processor = QueueProcessor(handle, maxsize=2)
+    processor = QueueProcessor(tasks.never(), maxsize=2)
     call = asyncio.create_task(processor.process_all(range(3)))
-    await blocked.wait()
+    await settle()
     named("queue-processor consumer")[0].cancel()
     with pytest.raises(ConsumersGone, match="cancelled by somebody else"):
         await call

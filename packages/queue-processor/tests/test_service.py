@@ -64,18 +64,18 @@ async def test_entered_again_it_goes_on_where_it_was_interrupted(ledger: type[An
     assert list(book.done) == ["a", "b"]
 
 
-async def test_a_drain_that_takes_too_long_says_what_was_not_done(virtual_clock: VirtualClock) -> None:
+async def test_a_drain_that_takes_too_long_says_what_was_not_done(
+    tasks: TaskBuilders, virtual_clock: VirtualClock
+) -> None:
     """After the drain no item is started, after the grace those in work are cancelled."""
-
-    async def handle(seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    processor = QueueProcessor(handle, consumers=2, drain=5, grace=2)
+    work = tasks.does(asyncio.sleep, turns=0)
+    processor = QueueProcessor(work, consumers=2, drain=5, grace=2)
     with pytest.raises(UnfinishedWork, match="2 accepted") as late:
         async with processor:
             for seconds in (6, 60, 1):
                 await processor.put(seconds)
     assert late.value.items == [60, 1]
+    assert (work.calls, work.succeeded, work.cancelled) == (2, 1, 1)
     assert virtual_clock.now == pytest.approx(7)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import pytest_asyncio
@@ -117,22 +117,15 @@ async def test_a_full_disk_is_the_error_that_is_raised(
     assert len(users.requests) < 2000
 
 
-async def test_progress_tells_what_is_in_the_file(
-    users: FakeUsers, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_progress_tells_what_is_in_the_file(users: FakeUsers, exporter: Exporter, files: FileBuilders) -> None:
     """The bar never runs ahead of the disk."""
     users.populate(230)
-    append, on_disk = exporter.files.append_lines, 0
-    seen: list[tuple[int, int]] = []
+    store, seen = files.in_memory(), list[tuple[int, int]]()
 
-    async def append_and_count(out: Path, lines: list[str]) -> None:
-        nonlocal on_disk
-        await append(out, lines)
-        on_disk += len(lines)
+    def tell(summary: Summary) -> None:
+        seen.append((summary.total, len(store[exporter.out])))
 
-    monkeypatch.setattr(exporter.files, "append_lines", append_and_count)
-    watched = replace(exporter, on_progress=lambda summary: seen.append((summary.total, on_disk)))
-    await export(watched)
+    await export(replace(exporter, files=cast("AsyncFileHandler", store), on_progress=tell))
     assert seen == [(100, 100), (200, 200), (230, 230)]
 
 

@@ -25,7 +25,7 @@ from shared_testing.settings import Settings, SettingsError, read_codes, read_mo
 from shared_testing.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from shared_testing.findings import Finding
 
@@ -64,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_WORKERS_NOTES] = []
     if settings.findings != "off":
         config.stash[_SURVIVORS] = survivors = Survivors()
+        survivors.freeze()
         watcher = Watcher(settings, survivors.collect)
         watcher.install()
         config.stash[_WATCHER] = watcher
@@ -110,7 +111,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
     user has chosen for the others is none of our business.
     """
     item = metafunc.definition
-    if "virtual_clock" not in metafunc.fixturenames and item.get_closest_marker("virtual_time") is None:
+    if "virtual_clock" not in metafunc.fixturenames and not any(_marks(item, "virtual_time")):
         return (yield)
     plugins = metafunc.config.pluginmanager
     plugins.register(_VirtualLoop)
@@ -150,15 +151,15 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
     """Keep what the test raised: its traceback holds evidence."""
     watcher = item.config.stash.get(_WATCHER, None)
     if watcher is not None and call.excinfo is not None:
         watcher.failed(call.excinfo.value)
     if watcher is not None and watcher.scope is not None:
+        watcher.scope.is_set_up = True
         watcher.scope.tears_down = call.when != "setup"
-    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -236,7 +237,12 @@ def _read_settings(config: pytest.Config) -> Settings:
 
 
 def _allowances(item: pytest.Item) -> list[Allowance]:
-    return [_allowance(item, mark) for mark in item.iter_markers("allow_finding")]
+    return [_allowance(item, mark) for mark in _marks(item, "allow_finding")]
+
+
+def _marks(item: pytest.Item, name: str) -> Iterable[pytest.Mark]:
+    # Most have none; to walk through all that there are takes ten times as long as to ask for the word.
+    return item.iter_markers(name) if name in item.keywords else ()
 
 
 def _allowance(item: pytest.Item, mark: pytest.Mark) -> Allowance:

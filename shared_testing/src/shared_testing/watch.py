@@ -58,7 +58,11 @@ class Watcher:
 
     def begin(self, scope: Scope) -> None:
         self.scope, self._found = scope, []
-        self._ask(self._starting, _nothing, scope)
+        for detector, start in self._starting:
+            try:
+                start(scope)
+            except Exception as error:  # noqa: BLE001 - as in _guarded
+                self._crashed(detector, error)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch a loop that runs in the present scope."""
@@ -111,6 +115,9 @@ class Watcher:
         self._collect_garbage()
         self._ask(self._finishing, found.extend, scope)
         self.scope = None
+        for loop in scope.loops:
+            if loop.is_closed():
+                self.observer.let_go(loop)
         # A loop that outlives its scope is looked at twice.
         return one_per_cause(finding for finding in found if finding.rule.code not in self._disabled)
 
@@ -172,10 +179,6 @@ def _wanted(detector: Detector, settings: Settings) -> bool:
 
 def _name_of(listener: Callable[..., object]) -> str:
     return getattr(listener, "__qualname__", repr(listener))
-
-
-def _nothing(answer: object) -> None:
-    pass
 
 
 def _overriding(detectors: list[Detector], method: str) -> list[tuple[Detector, Any]]:

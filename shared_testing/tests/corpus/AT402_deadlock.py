@@ -18,6 +18,9 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Seconds: many of our looks (looks_often.py), and so long enough for a false proof.
+LONG = 0.6
+
 
 class Bank:
     def __init__(self) -> None:
@@ -329,14 +332,14 @@ async def test_a_poller_that_calls_in_a_test_that_asserts() -> None:
 
 async def test_a_poller_with_a_deadline_is_fine() -> None:
     loop = asyncio.get_running_loop()
-    deadline, gate = loop.time() + 1.3, Gate()
+    deadline, gate = loop.time() + LONG, Gate()
     while not gate.is_open and loop.time() < deadline:
         await asyncio.sleep(0)
 
 
 async def test_a_poller_that_waits_for_a_thread_is_fine() -> None:
     gate = Gate()
-    thread = threading.Timer(1.3, setattr, (gate, "is_open", True))
+    thread = threading.Timer(LONG, setattr, (gate, "is_open", True))
     thread.start()
     while not gate.is_open:
         await asyncio.sleep(0)
@@ -345,7 +348,7 @@ async def test_a_poller_that_waits_for_a_thread_is_fine() -> None:
 
 async def test_a_poller_that_waits_for_a_timer_is_fine() -> None:
     gate = Gate()
-    asyncio.get_running_loop().call_later(1.3, setattr, gate, "is_open", True)
+    asyncio.get_running_loop().call_later(LONG, setattr, gate, "is_open", True)
     while not gate.is_open:
         await asyncio.sleep(0)
 
@@ -354,7 +357,7 @@ async def test_a_poller_that_waits_for_a_task_is_fine() -> None:
     gate = Gate()
 
     async def work() -> None:
-        await asyncio.sleep(1.3)
+        await asyncio.sleep(LONG)
         gate.is_open = True
 
     task = asyncio.create_task(work())
@@ -386,7 +389,9 @@ async def test_a_long_step_by_step_is_fine() -> None:
 
 async def test_a_poller_that_looks_at_the_disk_is_fine(tmp_path: Path) -> None:
     mark = tmp_path / "ready"
-    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep(2.5); open({str(mark)!r}, 'w').close()"])
+    child = subprocess.Popen(
+        [sys.executable, "-c", f"import time; time.sleep({LONG}); open({str(mark)!r}, 'w').close()"]
+    )
     while not mark.exists():
         await asyncio.sleep(0.01)
     await asyncio.to_thread(child.wait)

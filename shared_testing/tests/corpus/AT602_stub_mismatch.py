@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from shared_testing import mock_of, on
 from shared_testing.builders.responses import aioresponses
 from shared_testing.contracts.user_api import GET_USER, LIST_USERS
 from shared_testing.fakes.users import FakeUsers
@@ -146,3 +147,58 @@ async def test_stubs_that_are_used_are_fine(responses: aioresponses) -> None:
     responses.get(re.compile("https://api.test/.*"), payload={"id": 2}, repeat=True)
     for url in ("https://api.example.com/users/1", "https://api.example.com/users/1", "https://api.test/users/1"):
         assert await fetch_or_none(url)
+
+
+# ------------------------------------------------------------ stand-ins
+
+
+class Mailer:
+    async def send(self, to: str) -> str:
+        return to
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def mailer() -> Mailer:
+    mailer = mock_of(Mailer)
+    on(mailer.send).returns("by default")
+    return mailer
+
+
+@pytest.fixture(scope="module")
+def shared_mailer() -> Mailer:
+    return mock_of(Mailer)
+
+
+async def test_a_stub_that_nobody_calls() -> None:
+    mailer = mock_of(Mailer)
+    on(mailer.close).returns(None)  # !! AT602
+    on(mailer.send).returns("sent")
+    assert await mailer.send("alice") == "sent"
+
+
+async def test_a_stub_that_is_called_less_often() -> None:
+    mailer = mock_of(Mailer)
+    on(mailer.send).returns("sent", "twice")  # !! AT602
+    assert await mailer.send("alice") == "sent"
+
+
+async def test_a_stub_of_a_stand_in_that_others_share(shared_mailer: Mailer) -> None:
+    on(shared_mailer.send).raises(OSError)  # !! AT602
+
+
+async def test_a_stub_that_a_fixture_has_written_is_fine(mailer: Mailer) -> None:
+    mailer.close()
+
+
+async def test_a_stub_in_the_place_of_another_is_fine(mailer: Mailer) -> None:
+    on(mailer.send).returns("first")
+    on(mailer.send).does(lambda to: to)
+    assert await asyncio.create_task(mailer.send("alice")) == "alice"
+
+
+@pytest.mark.xfail(strict=True, reason="it fails before it comes to what it has stubbed")
+async def test_a_stub_of_a_test_that_failed_is_fine(mailer: Mailer) -> None:
+    on(mailer.send).returns("sent")
+    raise KeyError

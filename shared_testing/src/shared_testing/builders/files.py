@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from shared_testing.builders import privileges
 from shared_testing.builders.full_disk import FullDisk, full_disk
+from shared_testing.builders.line_store import LinesInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,6 +72,10 @@ class FileBuilders:
     def lines(self, name: str, lines: Iterable[str] = (), ending: str = "\n", encoding: str = "utf-8") -> Path:
         """A file with these lines, each with its ending."""
         return self.text(name, "".join(f"{line}{ending}" for line in lines), encoding)
+
+    def in_memory(self) -> LinesInMemory:
+        """What reads and writes lines as a handler of files does, for code that is given one; it touches no disk."""
+        return LinesInMemory()
 
     # ------------------------------------------------------------ what is wrong with them
 

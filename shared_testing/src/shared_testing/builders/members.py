@@ -17,6 +17,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.builders.annotations import Unknown, resolved, type_arguments
+from shared_testing.builders.conformity import conforms
 from shared_testing.builders.keywords import with_known_keywords
 from shared_testing.findings.syntax import function_at
 
@@ -82,7 +83,9 @@ def members_of(cls: type, arguments: tuple[Any, ...] = ()) -> tuple[dict[str, Me
     for name, annotation in _annotated(cls):
         default = getattr(found.get(name), "default", Missing.VALUE)
         if not isinstance(found.get(name), Method):
-            found[name] = Value(name, annotation, awaited=False, default=default)
+            # ``status: int = None`` means that it is set later: an instance never holds that.
+            fitting = default if conforms(default, annotation, variables) else Missing.VALUE
+            found[name] = Value(name, annotation, awaited=False, default=fitting)
     for name, annotation in _set_in_init(cls):
         found.setdefault(name, Value(name, annotation, awaited=False, default=Missing.VALUE))
     return found, variables

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from shared_testing.builders.conformity import conforms, shown
 from shared_testing.builders.members import Gives
-from shared_testing.evidence.stubs import Mismatch, tell
+from shared_testing.evidence.stubs import Mismatch, Orders, give, tell
 from shared_testing.findings.site import user_site
 from shared_testing.loop.suspension import outside
 
@@ -46,7 +46,7 @@ class Stub(Generic[R]):
         self._variables = variables
         self._default = default
         self._steps: list[Callable[[dict[str, Any]], Any]] = []
-        self._taken = 0
+        self._orders = Orders(self._name)
         self.calls: list[dict[str, Any]] = []
         """The arguments of each call, by name, without the defaults that nobody gave."""
 
@@ -74,8 +74,13 @@ class Stub(Generic[R]):
         return Then(self._anew()).does(function)
 
     def _anew(self) -> Stub[R]:
-        self._steps, self._taken = [], 0
+        self._orders.withdrawn = True
+        self._steps, self._orders = [], give(Orders(self._name))
         return self
+
+    def _then(self, *steps: Callable[[dict[str, Any]], Any]) -> None:
+        self._steps += steps
+        self._orders.sites += [user_site(sys._getframe(1))] * len(steps)
 
     # ------------------------------------------------------------ what the generated method calls
 
@@ -147,8 +152,8 @@ class Stub(Generic[R]):
             if self._default is not NotGiven.VALUE:
                 return self._default
             raise self._not_stubbed()
-        step = self._steps[min(self._taken, len(self._steps) - 1)]
-        self._taken += 1
+        step = self._steps[min(self._orders.taken, len(self._steps) - 1)]
+        self._orders.taken += 1
         result = step(arguments)
         if not (may_await and inspect.isawaitable(result)):
             self.check(result)
@@ -197,7 +202,7 @@ class Then(Generic[R]):
         __tracebackhide__ = True
         for result in results:
             self._stub.check(result)
-        self._stub._steps += [_Gives(result) for result in results]
+        self._stub._then(*map(_Gives, results))
         return self
 
     def raises(self, *errors: BaseException | type[BaseException]) -> Then[R]:
@@ -207,7 +212,7 @@ class Then(Generic[R]):
                 isinstance(error, type) and issubclass(error, BaseException)
             ):
                 raise ImpossibleStub(f"{self._stub._name} cannot raise {error!r:.80}: it is no exception")
-        self._stub._steps += [_Raises(error) for error in errors]
+        self._stub._then(*map(_Raises, errors))
         return self
 
     def does(self, function: Callable[..., R | Awaitable[R]]) -> Then[R]:
@@ -215,7 +220,7 @@ class Then(Generic[R]):
         if not callable(function):
             raise ImpossibleStub(f"{self._stub._name} cannot do {function!r:.80}: it is no function")
         signature = self._stub._method.signature
-        self._stub._steps.append(lambda arguments: _called(function, signature, arguments))
+        self._stub._then(lambda arguments: _called(function, signature, arguments))
         return self
 
 

@@ -6,7 +6,8 @@ They count calls, peak concurrency and cancellations themselves, so no test need
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import inspect
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from shared_testing.loop.suspension import outside
 
@@ -19,7 +20,8 @@ T = TypeVar("T")
 class ScriptedTask(Generic[T]):
     """A coroutine function that does what its builder said, whatever it is called with."""
 
-    def __init__(self, description: str, behave: Callable[[int], Awaitable[T]]) -> None:
+    def __init__(self, description: str, behave: Callable[..., Awaitable[T]]) -> None:
+        """`behave` is given the number of the call, from 1, and what it is called with."""
         self._description = description
         self._behave = behave
         self.arguments: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
@@ -54,7 +56,7 @@ class ScriptedTask(Generic[T]):
         self.running += 1
         self.peak = max(self.peak, self.running)
         try:
-            result = await self._behave(attempt)
+            result = await self._behave(attempt, *args, **kwargs)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -69,12 +71,12 @@ class ScriptedTask(Generic[T]):
 
 
 class TaskBuilders:
-    """The fixture ``tasks``: ``slow``, ``failing``, ``flaky``, ``never``."""
+    """The fixture ``tasks``: ``slow``, ``failing``, ``flaky``, ``never``, ``does``."""
 
     def slow(self, seconds: float, result: T | None = None) -> ScriptedTask[T | None]:
         """Takes `seconds` (0 yields to the loop once), then returns `result`."""
 
-        async def behave(_: int) -> T | None:
+        async def behave(*_: object, **__: object) -> T | None:
             await _taking(seconds)
             return result
 
@@ -83,7 +85,7 @@ class TaskBuilders:
     def failing(self, error: BaseException | type[BaseException], after: float = 0) -> ScriptedTask[Any]:
         """Raises `error` after `after` seconds, each time."""
 
-        async def behave(_: int) -> Any:
+        async def behave(*_: object, **__: object) -> Any:
             await _taking(after)
             raise error
 
@@ -94,7 +96,7 @@ class TaskBuilders:
     ) -> ScriptedTask[T | None]:
         """Raises `error` in the first `failures` calls, and returns `result` in all later ones."""
 
-        async def behave(attempt: int) -> T | None:
+        async def behave(attempt: int, *_: object, **__: object) -> T | None:
             await outside()
             if attempt <= failures:
                 raise error
@@ -102,10 +104,26 @@ class TaskBuilders:
 
         return ScriptedTask(f"flaky({failures}, {_shown(error)}{_then(result)})", behave)
 
+    @overload
+    def does(self, function: Callable[..., Awaitable[T]], turns: int = 1) -> ScriptedTask[T]: ...
+    @overload
+    def does(self, function: Callable[..., T], turns: int = 1) -> ScriptedTask[T]: ...
+    def does(self, function: Callable[..., Any], turns: int = 1) -> ScriptedTask[Any]:
+        """Gives the loop so many turns, then what `function` gives or raises for its arguments; it may be async."""
+
+        async def behave(_attempt: int, *args: Any, **kwargs: Any) -> Any:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            result = function(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+
+        name = getattr(function, "__name__", repr(function))
+        return ScriptedTask(f"does({name}{f', turns={turns}' if turns != 1 else ''})", behave)
+
     def never(self) -> ScriptedTask[Any]:
         """Waits until it is cancelled."""
 
-        async def behave(_: int) -> Any:
+        async def behave(*_: object, **__: object) -> Any:
             await asyncio.get_running_loop().create_future()
 
         return ScriptedTask("never()", behave)

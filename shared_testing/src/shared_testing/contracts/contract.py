@@ -78,7 +78,7 @@ class Endpoint:
                 if parameter.required:
                     return f"{name} is missing"
                 continue
-            number = _number(query[name]) if int in (parameter.kind, *get_args(parameter.kind)) else None
+            number = integer(query[name]) if int in (parameter.kind, *get_args(parameter.kind)) else None
             if reason := unlike(query[name] if number is None else number, parameter.kind, name):
                 return reason
         return ""
@@ -165,5 +165,6 @@ def _is_retry_after(text: str) -> bool:
     return True
 
 
-def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+def integer(text: str) -> int | None:
+    """The integer that a query or a path spells, of as many digits as Python reads; None for any other text."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,4300}", text) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
@@ -188,7 +187,7 @@ def _with_use(finding: Finding) -> Finding:
 
     used = used_after_opening(finding.site) if finding.site is not None else None
     note = (f"the file is used at {used}: {used.source}",) if used is not None else ()
-    return replace(finding, details=(*finding.details, *note))
+    return finding._replace(details=(*finding.details, *note))
 
 
 def _said(api: str, arguments: str = "") -> str:

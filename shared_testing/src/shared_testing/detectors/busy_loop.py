@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from shared_testing.detectors.deadlock import RULE
-from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
+from shared_testing.detectors.stuck import ProvesStuck
 from shared_testing.findings import Finding, Rule
-from shared_testing.loop import ending
-from shared_testing.loop.standstill import main_future, only_tasks_run
+from shared_testing.loop.standstill import main_future, only_tasks_run, plain_timers
 from shared_testing.loop.waits import Wait, suspended_in, wait_of
+from shared_testing.loop.watched import open_loops
 from shared_testing.verdicts.wording import names, what
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.loop.observer import LoopObserver
-
-_WHY = "AT402: the loop was busy, and nothing could ever change"
 
 # Looks at a state that has been there before, a quarter of a second apart: one second, or two if the pollers sleep.
 _LOOKS_AT_BUSY = 4
@@ -37,16 +34,14 @@ _ENDLESS_TURNS = 300_000
 _MOST_STATES = 100
 
 
-class BusyLoop(Detector):
+class BusyLoop(ProvesStuck):
     """Sees tasks that poll for what nobody is left to change, and ends the test that waits for them."""
 
     rules: tuple[Rule, ...] = (RULE,)
+    why = "AT402: the loop was busy, and nothing could ever change"
 
     def __init__(self) -> None:
-        self._patches = Patches()
-        self._loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._scope: Scope | None = None
-        self._found: list[Finding] = []
+        super().__init__()
         self._forget()
 
     def _forget(self) -> None:
@@ -57,21 +52,11 @@ class BusyLoop(Detector):
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_pulse.append(self._loop_runs)
-        observer.on_attach.append(self._loops.add)
-        ending.install(observer, self._patches)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
-
-    def start(self, scope: Scope) -> None:
-        self._scope = scope
-        self._found.clear()
-        self._forget()
+        super().install(observer)
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
-        found, self._found, self._scope = self._found, [], None
         self._forget()
-        return found
+        return super().finish(scope)
 
     def _loop_runs(self, loop: asyncio.AbstractEventLoop, busy: int) -> None:
         __tracebackhide__ = True
@@ -81,10 +66,8 @@ class BusyLoop(Detector):
         pollers = self._same_again(loop, busy)
         if not pollers:
             return
-        if not ending.has_been_ended(main):
-            self._found.append(self._verdict(loop, pollers, main, busy))
         self._forget()
-        ending.end(main, _WHY)
+        self._end(main, partial(self._verdict, loop, pollers, main, busy))
 
     def _verdict(
         self, loop: asyncio.AbstractEventLoop, pollers: list[Wait], main: asyncio.Task[Any], busy: int
@@ -94,38 +77,43 @@ class BusyLoop(Detector):
         from shared_testing.verdicts.standstill import last_wait, verdict
         from shared_testing.verdicts.wrong_loop import wrong_loop_polled
 
-        others = [each for each in self._loops if each is not loop and not each.is_closed()]
-        test = self._scope.test if self._scope is not None else None
+        others = open_loops(but=loop)
         waits = suspended_in(loop)
         last = last_wait(main, waits)
         # A heartbeat goes round for ever, and is meant to: it only keeps the loop awake.
         if last is not None and not any(may_end(wait.task) or wait.task is last.task for wait in pollers):
-            return verdict(RULE, main, waits, others, test)
+            return verdict(RULE, main, waits, others, self._test)
         for wait in sorted(pollers, key=lambda each: each.task is not main):
-            if (found := wrong_loop_polled(RULE, wait, names([wait.task])[wait.task], others, test)) is not None:
+            if (found := wrong_loop_polled(RULE, wait, names([wait.task])[wait.task], others, self._test)) is not None:
                 return found
         return _finding(pollers, main, busy)
 
     def _same_again(self, loop: asyncio.AbstractEventLoop, busy: int) -> list[Wait]:
         """The pollers, once they have been seen in the same states again and again."""
-        # It reads source, which only those pay for whose loop runs that long.
-        from shared_testing.evidence.polling import plain_timers, polls, state_of
-
         tasks = frozenset(task for task in asyncio.all_tasks(loop) if not task.done())
         sleeps = plain_timers(loop)
         if sleeps is None or not only_tasks_run(loop):
             self._forget()
             return []
+        if tasks != self._tasks or sleeps.items() & self._sleeps.items():
+            self._start_anew(tasks, sleeps)
+            return []
+        # It reads source, which only those pay for whose tasks are at it for that long.
+        from shared_testing.evidence.polling import polls, state_of
+
         pollers = [task for task in tasks if polls(task, sleeps)]
         # Whoever neither polls nor sleeps waits for one of these; who sleeps without a loop around will do something.
         others = [wait for wait in map(wait_of, tasks - set(pollers)) if wait.on is None or id(wait.on) in sleeps]
         states = [state_of(task) for task in pollers]
-        if not pollers or others or tasks != self._tasks or None in states or sleeps.items() & self._sleeps.items():
-            self._forget()
-            self._tasks, self._sleeps = tasks, sleeps
+        if not pollers or others or None in states:
+            self._start_anew(tasks, sleeps)
             return []
         self._sleeps = sleeps
         return self._count(pollers, frozenset(states), busy)
+
+    def _start_anew(self, tasks: frozenset[asyncio.Task[Any]], sleeps: dict[int, float]) -> None:
+        self._forget()
+        self._tasks, self._sleeps = tasks, sleeps
 
     def _count(self, pollers: list[asyncio.Task[Any]], state: frozenset[Any], busy: int) -> list[Wait]:
         if state not in self._states:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
-from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
+from shared_testing.detectors.stuck import ProvesStuck
 from shared_testing.evidence import holders
 from shared_testing.findings import Finding, Rule
-from shared_testing.loop import ending
-from shared_testing.loop.ending import end, has_been_ended
 from shared_testing.loop.other_ends import idle_ends
 from shared_testing.loop.standstill import main_future, nothing_can_wake, only_tasks_run
 from shared_testing.loop.waits import future_of, suspended_in
+from shared_testing.loop.watched import open_loops
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from shared_testing.detectors.detector import Scope
     from shared_testing.loop.observer import LoopObserver
 
 RULE = Rule(
@@ -53,44 +48,30 @@ await gather(move(a, b), move(a, b))
 # Looks, a quarter of a second apart, at a loop that waits for what cannot come before its timers do.
 _LOOKS = 6
 
-_WHY = "AT402: nothing could wake this any more"
 
-
-class Deadlock(Detector):
+class Deadlock(ProvesStuck):
     """Proves at a standstill that nothing can wake the loop, says why, and cancels the main task."""
 
     rules: tuple[Rule, ...] = (RULE,)
+    why = "AT402: nothing could wake this any more"
 
     def __init__(self) -> None:
-        self._patches = Patches()
-        self._loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._scope: Scope | None = None
-        self._found: list[Finding] = []
+        super().__init__()
         self._waits: frozenset[Any] = frozenset()
         self._same = 0
 
     def install(self, observer: LoopObserver) -> None:
-        observer.on_attach.append(self._loops.add)
         observer.on_standstill.append(self._loop_stands_still)
         observer.on_pulse.append(self._loop_waits)
         holders.install(self._patches)
-        ending.install(observer, self._patches)
-
-    def uninstall(self) -> None:
-        self._patches.undo()
-
-    def start(self, scope: Scope) -> None:
-        self._scope = scope
-        self._found.clear()
+        super().install(observer)
 
     def _loop_stands_still(self, loop: asyncio.AbstractEventLoop, _: int) -> None:
         __tracebackhide__ = True
         main = main_future(loop)
         if self._scope is None or main is None or not nothing_can_wake(loop):
             return
-        if not has_been_ended(main):
-            self._report(loop, main)
-        end(main, _WHY)
+        self._end(main, partial(self._verdict, loop, main))
 
     def _loop_waits(self, loop: asyncio.AbstractEventLoop, _: int) -> None:
         """Beside timers: whoever has the other end of every connection stands still, and only a timeout could come."""
@@ -103,22 +84,13 @@ class Deadlock(Detector):
             return
         if None not in ends and not getattr(loop, "_ready", True) and only_tasks_run(loop):
             self._same = 0
-            if not has_been_ended(main):
-                self._report(loop, main)
-            end(main, _WHY)
+            self._end(main, partial(self._verdict, loop, main))
 
-    def _report(self, loop: asyncio.AbstractEventLoop, main: asyncio.Future[Any]) -> None:
+    def _verdict(self, loop: asyncio.AbstractEventLoop, main: asyncio.Future[Any]) -> Finding:
         # Some milliseconds of import that only those pay who need the words.
         from shared_testing.verdicts.standstill import verdict
 
-        others = [each for each in self._loops if each is not loop and not each.is_closed()]
-        test = self._scope.test if self._scope is not None else None
         try:
-            finding = verdict(RULE, main, suspended_in(loop), others, test)
+            return verdict(RULE, main, suspended_in(loop), open_loops(but=loop), self._test)
         except Exception as error:  # noqa: BLE001 - what is proved must be told, even if it cannot be explained
-            finding = Finding(RULE, f"nothing can wake the event loop ({error!r} while looking for the cause)", None)
-        self._found.append(finding)
-
-    def finish(self, scope: Scope) -> Iterable[Finding]:
-        found, self._found, self._scope = self._found, [], None
-        return found
+            return Finding(RULE, f"nothing can wake the event loop ({error!r} while looking for the cause)", None)

@@ -24,6 +24,8 @@ class Scope:
     """pytest's item; None outside pytest."""
     loops: list[asyncio.AbstractEventLoop] = field(default_factory=list)
     """The loops that ran inside, in the order in which they were seen."""
+    is_set_up: bool = False
+    """The test's fixtures are there: what is done from now on it does itself."""
     tears_down: bool = False
     """The test's own function has ended: what happens from now on it cannot see."""
     wider: int = 0

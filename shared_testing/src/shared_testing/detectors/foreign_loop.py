@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.errors import innermost_frame, innermost_user_step, raised_in, site_of_step, steps
 from shared_testing.evidence.loop_lives import LoopLives, closed_at, made_at, unbind
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users
 from shared_testing.loop.scopes import fixture_with, loop_name, parts, scope_of, test_site
+from shared_testing.loop.watched import open_loops
+from shared_testing.patches import Patches
 from shared_testing.verdicts.wording import kind_of
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ async def test_fetch(client): ...
     ),
 )
 
-_BOUND = re.compile("is bound to a different event loop")
-_FOREIGN = re.compile(
+_BOUND = "is bound to a different event loop"
+_FOREIGN = (
     "attached to a different loop|belongs to a different loop"
     # aiohttp says this of a session of another loop.
     "|^Timeout context manager should be used inside a task$"
 )
-_CLOSED = re.compile("^Event loop is closed$")
-_NONE = re.compile("^no running event loop$|^There is no current event loop")
+_CLOSED = "^Event loop is closed$"
+_NONE = "^no running event loop$|^There is no current event loop"
 
 
 class ForeignLoop(Detector):
@@ -68,13 +69,11 @@ class ForeignLoop(Detector):
     def __init__(self) -> None:
         self._patches = Patches()
         self._lives = LoopLives()
-        self._loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._scope: Scope | None = None
         self._explained: Finding | None = None
         self._told: WeakSet[Any] = WeakSet()
 
     def install(self, observer: LoopObserver) -> None:
-        observer.on_attach.append(self._loops.add)
         observer.on_failure.append(self._failed)
         self._lives.install(self._patches)
 
@@ -125,12 +124,12 @@ class ForeignLoop(Detector):
         if step is None:
             return None
         site = site_of_step(step)
-        if _NONE.search(text):
+        if re.search(_NONE, text):
             return _no_loop(site)
-        if _CLOSED.search(text):
+        if re.search(_CLOSED, text):
             frame = innermost_frame(error)
             return self._closed(error, site, frame.f_locals.get("self") if frame is not None else None)
-        if _BOUND.search(text) or _FOREIGN.search(text):
+        if re.search(_BOUND, text) or re.search(_FOREIGN, text):
             return self._foreign(error, site)
         return None
 
@@ -184,8 +183,8 @@ class ForeignLoop(Detector):
     def _own_loop(self) -> Any:
         """The loop that the test runs on."""
         scope = getattr(self._scope.test, "_loop_scope", "") if self._scope is not None else ""
-        open_loops = [each for each in self._loops if not each.is_closed()]
-        return next((each for each in open_loops if scope_of(each) == scope), open_loops[0] if open_loops else None)
+        loops = open_loops()
+        return next((each for each in loops if scope_of(each) == scope), loops[0] if loops else None)
 
 
 def _is_of_closed_test(thing: Any) -> bool:

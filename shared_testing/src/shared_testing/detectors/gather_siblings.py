@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users, last_user_site, site_of_frame
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from shared_testing.detectors.detector import Scope
+    from shared_testing.findings import Site
     from shared_testing.loop.observer import LoopObserver
 
 RULE = Rule(
@@ -111,11 +112,8 @@ def _distance(error: BaseException, test: Any, module: str, name: str) -> int | 
 
 
 def _victim(change: Change) -> Finding:
-    from shared_testing.evidence.writers import definition_site, writing_sites
-
-    sites = writing_sites(change.module, change.name)
+    sites, defined = _places(change)
     where = f" at {sites[0]}" if len(sites) == 1 else ""
-    defined = definition_site(change.module, change.name)
     return Finding(
         RULE,
         f"{change.name!r} had been changed by {_test(change)} when this test began",
@@ -127,10 +125,7 @@ def _victim(change: Change) -> Finding:
 
 
 def _polluter(change: Change) -> Finding:
-    from shared_testing.evidence.writers import definition_site, writing_sites
-
-    sites = writing_sites(change.module, change.name)
-    defined = definition_site(change.module, change.name)
+    sites, defined = _places(change)
     return Finding(
         RULE,
         f"{change.name!r} is changed for every later test",
@@ -140,7 +135,15 @@ def _polluter(change: Change) -> Finding:
     )
 
 
-def _notes(change: Change, sites: list[Any], defined: Any) -> tuple[str, ...]:
+def _places(change: Change) -> tuple[list[Site], Site | None]:
+    """The lines that write it, and the one that defines it."""
+    # It reads source, which only those pay for who need it.
+    from shared_testing.evidence.writers import definition_site, writing_sites
+
+    return writing_sites(change.module, change.name), definition_site(change.module, change.name)
+
+
+def _notes(change: Change, sites: list[Site], defined: Site | None) -> tuple[str, ...]:
     notes = [f"{change.name} is defined at {defined}"] if defined is not None else []
     return (*notes, *(f"{change.name} is also written at {site}" for site in sites[1:4]))
 

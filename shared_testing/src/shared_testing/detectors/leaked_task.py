@@ -6,6 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
+from shared_testing.evidence.identity import identity
 from shared_testing.evidence.log_readers import reads_log
 from shared_testing.findings import Finding, Rule
 
@@ -80,15 +81,15 @@ class LeakedTask(Detector):
     def _task_created(self, task: asyncio.Task[Any], site: Site | None) -> None:
         # Not the test's own task, which has no user's line below it.
         if self._scope is None or self._scope.wider or site is None:
-            self._born.pop(id(task), None)
+            self._born.pop(identity(task), None)
         else:
-            self._born[id(task)] = weakref.ref(task), site
+            self._born[identity(task)] = weakref.ref(task), site
 
     def _task_destroyed(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
         """In the place of asyncio's line in the log, which is all that a program hears of it."""
         if context.get("message") != _DESTROYED or self._scope is None or reads_log(self._scope):
             return False
-        if (born := self._born.pop(id(context.get("task")), None)) is None:
+        if (born := self._born.pop(identity(context.get("task")), None)) is None:
             return False
         self._destroyed.append(
             Finding(

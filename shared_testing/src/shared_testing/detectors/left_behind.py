@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import offspring
 from shared_testing.evidence.births import Births, maker
 from shared_testing.evidence.offspring import is_kept_by_module
 from shared_testing.evidence.patience import Patience
 from shared_testing.findings import Rule
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     import asyncio

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
+from shared_testing.evidence.identity import identity
 from shared_testing.evidence.log_readers import body_of, reads_log
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users_frame, last_user_site, site_of_frame
@@ -17,7 +18,6 @@ from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import CodeType
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.findings import Site
@@ -79,7 +79,6 @@ class LostException(Detector):
         # By number: when a future tells that it was lost, weak references to it may be dead already.
         self._born: dict[int, _Born] = {}
         self._lost: list[tuple[BaseException, Finding]] = []
-        self._body: CodeType | None = None
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
@@ -91,18 +90,17 @@ class LostException(Detector):
 
     def start(self, scope: Scope) -> None:
         self._scope, self._lost = scope, []
-        self._body = body_of(scope.test)
 
     def _task_created(self, task: asyncio.Task[Any], site: Site | None) -> None:
         if (scope := self._scope) is not None:
-            self._born[id(task)] = _Born(weakref.ref(task), site, scope.wider > 0)
+            self._born[identity(task)] = _Born(weakref.ref(task), site, scope.wider > 0)
 
     def _future_created(self, future: asyncio.Future[Any]) -> None:
         caller = sys._getframe(2)
         # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
         if (scope := self._scope) is not None and is_users_frame(caller):
-            own = caller.f_code is self._body
-            self._born[id(future)] = _Born(weakref.ref(future), site_of_frame(caller), scope.wider > 0, own)
+            own = caller.f_code is body_of(scope.test)
+            self._born[identity(future)] = _Born(weakref.ref(future), site_of_frame(caller), scope.wider > 0, own)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
         error = context.get("exception")
@@ -145,7 +143,7 @@ class LostException(Detector):
     def _finding(self, context: dict[str, Any], error: BaseException) -> Finding | None:
         raised = last_user_site(error.__traceback__)
         future = context.get("future")
-        born = self._born.get(id(future))
+        born = self._born.get(identity(future))
         made = born.site if born is not None else None
         if born is not None and born.is_props and raised is None:
             return None

@@ -8,6 +8,7 @@ from weakref import ref
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
+from shared_testing.evidence.identity import identity
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users
 
@@ -70,9 +71,10 @@ class LostUpdates(Detector):
             return
         last = self._last() if self._last is not None else None
         if last is None or last.done():
-            self._codes.setdefault(id(code), (code, 1))
+            self._codes.setdefault(identity(code), (code, 1))
         else:
-            self._codes[id(code)] = (code, self._codes.get(id(code), (code, 0))[1] + 1)
+            number = identity(code)
+            self._codes[number] = (code, self._codes.get(number, (code, 0))[1] + 1)
         self._last = ref(task)
 
     def finish(self, scope: Scope) -> Iterable[Finding]:

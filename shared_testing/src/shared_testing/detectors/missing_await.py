@@ -45,12 +45,12 @@ async def test_saves(store):
 )
 
 # What asyncio says when it gets the function, or a list, instead of a coroutine.
-_NOT_AWAITABLE = re.compile(
+_NOT_AWAITABLE = (
     r"An asyncio.Future, a coroutine or an awaitable is required|a coroutine was expected, got "
     r"|object (function|method|builtin_function_or_method) can't be used in 'await'"
     r"|'(function|method)' object can't be awaited"
 )
-_WAIT_TAKES_TASKS = re.compile("Passing coroutines is forbidden")
+_WAIT_TAKES_TASKS = "Passing coroutines is forbidden"
 _ARGUMENTS = ("coro_or_future", "coro", "main", "fut")
 
 
@@ -103,7 +103,7 @@ def _finding(unawaited: Unawaited, passed_on: str) -> Finding:
 
 def _given_to_wait(error: BaseException | None) -> str:
     for each in raised_in(error):
-        if isinstance(each, TypeError) and _WAIT_TAKES_TASKS.search(str(each)):
+        if isinstance(each, TypeError) and re.search(_WAIT_TAKES_TASKS, str(each)):
             return "wrap each coroutine in asyncio.create_task()"
     return ""
 
@@ -111,7 +111,7 @@ def _given_to_wait(error: BaseException | None) -> str:
 def _never_called(error: BaseException | None) -> Iterable[Finding]:
     """``gather(f)``, ``create_task(f)``, ``await f``: the function itself, without the call."""
     for each in raised_in(error):
-        if not isinstance(each, TypeError | ValueError) or not _NOT_AWAITABLE.search(str(each)):
+        if not isinstance(each, TypeError | ValueError) or not re.search(_NOT_AWAITABLE, str(each)):
             continue
         function = _function_in(each)
         if function is not None and (site := last_user_site(each.__traceback__)) is not None:

@@ -9,15 +9,14 @@ import inspect
 import sys
 import traceback
 from asyncio import base_events
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.births import Births, Kind, direct_maker
 from shared_testing.evidence.cleanup import has_cleanup
 from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -147,7 +146,7 @@ def _finding(birth: Birth) -> Finding:
     name = birth.name.rpartition(".")[2]
     made = assigned_before(birth.site, name) if birth.site is not None else None
     finding = birth.kind.finding(RULE, made or birth.site, birth.name)
-    return finding if made is None else replace(finding, details=(f"it was begun at {birth.site}",))
+    return finding if made is None else finding._replace(details=(f"it was begun at {birth.site}",))
 
 
 def _functions_of(error: BaseException | None) -> Iterator[tuple[str, str]]:

@@ -11,13 +11,13 @@ from weakref import WeakSet
 
 from shared_testing.detectors import deadlock
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.cancellations import Cancellations, Request
 from shared_testing.findings import Finding, Rule, user_site
 from shared_testing.loop import ending
 from shared_testing.loop.ending import Stuck, end, has_been_ended, leave
 from shared_testing.loop.standstill import main_future, nothing_can_wake
 from shared_testing.loop.waits import Wait, awaited_tasks, name_of, wait_of
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,12 +10,13 @@ from asyncio import base_events, selector_events, sslproto, streams, unix_events
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence import closable
 from shared_testing.evidence.births import Births, direct_maker, maker
 from shared_testing.evidence.finalizers import without_warning
+from shared_testing.evidence.harmless import harmless
 from shared_testing.findings import Rule, site_of_code
 from shared_testing.findings.site import is_users
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -98,13 +99,12 @@ class Unclosed(Detector):
             self._watch_aiohttp(sys.modules["aiohttp.client"], sys.modules["aiohttp.connector"])
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
-        left = _causes(self._births.end())
-        if left:
+        if left := self._births.end():
             self._parts.end()
         else:
             self._parts.clear()
         self._close_servers()
-        return [birth.kind.finding(RULE, birth.site, birth.name) for birth in left]
+        return [birth.kind.finding(RULE, birth.site, birth.name) for birth in _causes(left)]
 
     def _close_servers(self) -> None:
         """Close the sockets of servers that were told of, behind their loops: they would complain once more."""
@@ -172,25 +172,25 @@ class Unclosed(Detector):
             self._births.add(sock, closable.SOCKET, site)
 
     def _watch_making(self, owner: Any, made: Callable[[FrameType, Any], None]) -> None:
-        original = owner.__init__
+        original, note = owner.__init__, harmless(None)(made)
         births = self._births
 
         @functools.wraps(original)
         def observed_init(thing: Any, *args: Any, **kwargs: Any) -> None:
             original(thing, *args, **kwargs)
             if births.wanted:
-                _guarded(made, sys._getframe(1), thing)
+                note(sys._getframe(1), thing)
 
         self._patches.set(owner, "__init__", observed_init)
 
     def _watch_dying(self, owner: Any, thing_of: Callable[[Any], Any] = lambda thing: thing) -> None:
         """Python's own complaint at the death of a thing would reach whichever test runs then: ours replaces it."""
-        original = owner.__del__
+        original, find = owner.__del__, harmless(None)(thing_of)
         quietly = without_warning(original)
 
         @functools.wraps(original)
         def observed_del(dying: Any, **kwargs: Any) -> None:
-            if not self._is_ours(_guarded(thing_of, dying)):
+            if not self._is_ours(find(dying)):
                 original(dying, **kwargs)
                 return
             self._quiet += 1
@@ -213,8 +213,10 @@ class Unclosed(Detector):
         self._patches.set(socket.socket, "__del__", observed_del)
 
     def _is_ours(self, thing: Any) -> bool:
-        return thing is not None and bool(_guarded(self._died, thing))
+        known = thing is not None and (self._births.knows(thing) or self._parts.knows(thing))
+        return known and self._died(thing)
 
+    @harmless(False)
     def _died(self, thing: Any) -> bool:
         """Whether it was left open, and a finding says so: its own, or that of what it is a part of."""
         told = self._parts.is_told(thing)
@@ -269,18 +271,12 @@ def _connector_behind(connection: Any) -> Any:
 
 
 def _below(transport: Any) -> Any:
-    """The transport of the socket, under one of TLS."""
-    protocol = getattr(transport, "_ssl_protocol", None)
-    return transport if protocol is None else protocol._transport
+    """The transport of the socket, under one of TLS; None when that has let go of it."""
+    if not hasattr(transport, "_ssl_protocol"):
+        return transport
+    protocol = transport._ssl_protocol
+    return None if protocol is None else protocol._transport
 
 
 def _passes(via: tuple[str, ...], file: str) -> bool:
-    return any(file in path for path in via)
-
-
-def _guarded(act: Callable[..., Any], *args: Any) -> Any:
-    """Runs in the user's calls: what goes wrong here must not reach them."""
-    try:
-        return act(*args)
-    except Exception:  # noqa: BLE001 - whatever it is; a thing is then not watched
-        return None
+    return file in "\n".join(via)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.births import Births, Kind, direct_maker, maker
 from shared_testing.evidence.descriptors import Descriptors
 from shared_testing.evidence.file_ends import raw_file, shown_name, watch_end
 from shared_testing.findings import Finding, Rule
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -47,13 +47,13 @@ await client.fetch(1)
     not_seen="a wrong mock whose error the code under test catches; an AsyncMock with AT101 switched off",
 )
 
-_AWAITED = re.compile(
+_AWAITED = (
     r"object (?P<kind>\w+) can't be used in 'await' expression|'(?P<kind2>\w+)' object can't be awaited"
     r"|An asyncio.Future, a coroutine or an awaitable is required|a coroutine was expected, got "
 )
-_ENTERED = re.compile(r"'(?P<kind>\w+)' object does not support the asynchronous context manager protocol")
-_ITERATED = re.compile(r"'async for' requires an object with __aiter__ method, got (?P<kind>\w+)")
-_COROUTINE = re.compile(r"\bcoroutine\b")
+_ENTERED = r"'(?P<kind>\w+)' object does not support the asynchronous context manager protocol"
+_ITERATED = r"'async for' requires an object with __aiter__ method, got (?P<kind>\w+)"
+_COROUTINE = r"\bcoroutine\b"
 
 
 class WrongMock(Detector):
@@ -77,7 +77,7 @@ class WrongMock(Detector):
     def _failed(self, error: BaseException) -> None:
         """Look at a stub while it is in its place: a fixture's teardown takes it away."""
         for each in raised_in(error):
-            match, step = _AWAITED.search(str(each)), innermost_user_step(each)
+            match, step = re.search(_AWAITED, str(each)), innermost_user_step(each)
             if isinstance(each, TypeError) and match and step is not None and self._stub is None:
                 self._stub = _plain_function(step, site_of_step(step), match["kind"] or match["kind2"] or "")
 
@@ -93,14 +93,14 @@ class WrongMock(Detector):
         if (step := innermost_user_step(error)) is None:
             return None
         # First, for an AsyncMock's coroutine is also what 'async with' and 'async for' complain about.
-        if _COROUTINE.search(text) and (found := self._coroutine_used(error, text)):
+        if re.search(_COROUTINE, text) and (found := self._coroutine_used(error, text)):
             return found
-        if match := _AWAITED.search(text):
+        if match := re.search(_AWAITED, text):
             kind = match["kind"] or match["kind2"] or ""
             return self._awaited(step, kind)
-        if match := _ENTERED.search(text):
+        if match := re.search(_ENTERED, text):
             return self._entered(step, match["kind"], "async with", "a MagicMock has __aenter__ and __aexit__")
-        if match := _ITERATED.search(text):
+        if match := re.search(_ITERATED, text):
             return self._entered(step, match["kind"], "async for", "a MagicMock has __aiter__: set its return_value")
         return None
 

@@ -17,7 +17,7 @@ from shared_testing.findings.site import is_users_frame, user_site
 if TYPE_CHECKING:
     from types import FrameType
 
-    from shared_testing.detectors.patches import Patches
+    from shared_testing.patches import Patches
 
 # A test that expects an error may well make it this way: no stub, or one that does not match, is the shortest outage.
 _EXPECTING = {"raises", "assertRaises", "assertRaisesRegex"}

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.harmless import harmless
+from shared_testing.evidence.identity import identity
 from shared_testing.findings.finding import Finding
-from shared_testing.findings.site import is_users, site_of_frame, user_frame
+from shared_testing.findings.site import is_users_frame, site_of_frame, user_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,21 +78,24 @@ class Births:
 
     def add(self, thing: Any, kind: Kind, site: Site | None, name: str = "") -> Birth:
         birth = Birth(weakref.ref(thing), kind, site, name)
-        self._known[id(thing)] = birth
+        self._known[identity(thing)] = birth
         self._here[birth] = None
         return birth
 
     def of(self, thing: Any) -> Birth | None:
-        return self._known.get(id(thing))
+        return self._known.get(identity(thing))
 
     def is_told(self, thing: Any) -> bool:
         """Whether it was left by an earlier scope, and is known since."""
-        birth = self._known.get(id(thing))
+        birth = self._known.get(identity(thing))
         return birth is not None and birth not in self._here
+
+    def knows(self, thing: Any) -> bool:
+        return identity(thing) in self._known
 
     def forget(self, thing: Any) -> None:
         """Somebody else ends it from now on."""
-        birth = self._known.pop(id(thing), None)
+        birth = self._known.pop(identity(thing), None)
         if birth is not None:
             self._here.pop(birth, None)
 
@@ -100,7 +104,7 @@ class Births:
 
         It stays known: a thing may have more than one finalizer, a transport that of its StreamWriter and its own.
         """
-        birth = self._known.get(id(thing))
+        birth = self._known.get(identity(thing))
         if birth is None:
             return None
         birth.finalized = True
@@ -156,9 +160,10 @@ def maker(frame: FrameType | None, thing: object) -> tuple[Site | None, tuple[st
 @harmless(None)
 def direct_maker(frame: FrameType | None, through: frozenset[str]) -> Site | None:
     """The user's line, if nothing but the files `through` lies between it and here; quick when it is not so."""
-    while frame is not None and frame.f_code.co_filename in through:
+    # A module says for less than f_code, which is an audit event each time, that it is a library's.
+    while frame is not None and frame.f_globals.get("__file__") in through:
         frame = frame.f_back
-    if frame is None or frame.f_code.co_name == "<module>" or not is_users(frame.f_code.co_filename):
+    if frame is None or not is_users_frame(frame) or frame.f_code.co_name == "<module>":
         return None
     return site_of_frame(frame)
 

@@ -14,8 +14,8 @@ from shared_testing.evidence.births import direct_maker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared_testing.detectors.patches import Patches
     from shared_testing.findings import Site
+    from shared_testing.patches import Patches
 
 # mkstemp() asks for its caller.
 _THROUGH = frozenset({tempfile.__file__, os.__file__, "<frozen os>"})

@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared_testing.evidence.identity import identity
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ _CONTAINERS = (dict, list, set, deque, bytearray)
 _SCALARS = (int, float, str, bytes, bool, type(None), tuple, frozenset)
 # Kept as they are: a number's identity may be that of an earlier one, which is gone, and they hold nothing else alive.
 _PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
-# As good as id(), which is an audit event each time.
-_identity = object.__hash__
 _MOST_SHOWN = 4
 _WIDEST = 50
 
@@ -66,7 +65,7 @@ class _Owner:
 
     def look(self) -> list[object]:
         values = map(self.namespace.get, self.pictures)
-        return [value if type(value) in _PLAIN else _identity(value) for value in values]
+        return [value if type(value) in _PLAIN else identity(value) for value in values]
 
     def changed(self) -> list[tuple[str, str, str]]:
         """Each name whose value is another or differs, with both pictures."""
@@ -87,7 +86,7 @@ class _Owner:
     def _stranger(self, name: str) -> tuple[Any, str]:
         """What took the name and is of a library's class: that of a session, where None had been."""
         value = self.namespace.get(name, _NONE)
-        return _NONE if value is _NONE else (_identity(value), f"a {type(value).__name__}")
+        return _NONE if value is _NONE else (identity(value), f"a {type(value).__name__}")
 
 
 _NONE: tuple[Any, str] = (None, "")
@@ -158,21 +157,21 @@ def _attributes(value: Any) -> dict[str, Any] | None:
 def _fingerprint(value: Any) -> Any:
     """Differs when the value or a part of it was replaced, added or taken away."""
     if isinstance(value, _SCALARS):
-        return value if not isinstance(value, (tuple, frozenset)) else _identity(value)
+        return value if not isinstance(value, (tuple, frozenset)) else identity(value)
     return _of_container(value) if isinstance(value, _CONTAINERS) else _of_instance(value)
 
 
 def _of_container(value: Any) -> Any:
     if isinstance(value, bytearray):
-        return _identity(value), bytes(value[:_WIDEST])
+        return identity(value), bytes(value[:_WIDEST])
     # A copy, at one stroke: another thread may write to it just now.
     items = list(value.values() if isinstance(value, dict) else value)
-    return _identity(value), len(value), *map(_identity, items[:_WIDEST])
+    return identity(value), len(value), *map(identity, items[:_WIDEST])
 
 
 def _of_instance(value: Any) -> Any:
     parts = list(value.__dict__.values())[:_WIDEST]
-    return _identity(value), *((_identity(each), len(each) if isinstance(each, _CONTAINERS) else 0) for each in parts)
+    return identity(value), *((identity(each), len(each) if isinstance(each, _CONTAINERS) else 0) for each in parts)
 
 
 def picture(value: Any, depth: int = 0) -> str:

@@ -19,7 +19,7 @@ from shared_testing.loop.waits import name_of
 if TYPE_CHECKING:
     from types import CodeType
 
-    from shared_testing.detectors.patches import Patches
+    from shared_testing.patches import Patches
 
 _HELD = "_shared_testing_held"
 _PUT = "_shared_testing_put"

@@ -31,12 +31,7 @@ def reads_log(scope: Scope) -> bool:
     """
     if not isinstance(log.logger, logging.Logger):
         return True
-    body = body_of(scope.test)
-    if (
-        body is not None
-        and not scope.tears_down
-        and "caplog" in body.co_varnames[: body.co_argcount + body.co_kwonlyargcount]
-    ):
+    if not scope.tears_down and _asks_for("caplog", body_of(scope.test)):
         return True
     return any(_package(each) == "unittest" for each in _handlers())
 

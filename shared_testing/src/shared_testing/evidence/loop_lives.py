@@ -17,8 +17,8 @@ from shared_testing.findings.site import is_users_frame, site_of_frame
 if TYPE_CHECKING:
     from types import FrameType
 
-    from shared_testing.detectors.patches import Patches
     from shared_testing.findings import Site
+    from shared_testing.patches import Patches
 
 _MADE = "_shared_testing_made"
 _CLOSED = "_shared_testing_closed"

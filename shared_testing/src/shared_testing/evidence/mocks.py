@@ -11,9 +11,9 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared_testing.detectors.patches import Patches
 from shared_testing.findings.site import site_of_frame, user_frame, user_site
 from shared_testing.findings.written import called_at, calls_at
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from types import CodeType

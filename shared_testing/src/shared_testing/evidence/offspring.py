@@ -14,7 +14,7 @@ from shared_testing.evidence.births import Kind
 if TYPE_CHECKING:
     import subprocess
 
-_NUMBERED = re.compile(r"Thread-\d+")
+_NUMBERED = r"Thread-\d+"
 
 
 def _is_running(pid: int) -> bool | None:
@@ -75,7 +75,7 @@ WORKERS = Kind("multiprocessing pool was not closed", _child_is_left, fix="call 
 def name_of_thread(thread: threading.Thread) -> str:
     """The function that it runs where it has no name of its own: its number depends on the tests before."""
     target = getattr(thread, "_target", None)
-    return getattr(target, "__qualname__", thread.name) if _NUMBERED.match(thread.name) else thread.name
+    return getattr(target, "__qualname__", thread.name) if re.match(_NUMBERED, thread.name) else thread.name
 
 
 def name_of_process(process: subprocess.Popen[Any]) -> str:

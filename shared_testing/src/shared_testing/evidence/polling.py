@@ -11,7 +11,6 @@ import asyncio
 import builtins
 import inspect
 import types
-from asyncio import futures
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings.site import Site, is_users
@@ -36,18 +35,6 @@ _LOOKS_OUTSIDE |= {"poll", "recv", "read", "readline", "accept", "fetch", "reque
 _PLAIN = (int, float, str, bytes, bool, type(None))
 _DEEPEST = 3
 _WIDEST = 50
-
-
-def plain_timers(loop: Any) -> dict[int, float] | None:
-    """When each future that a sleeper waits for is due, by its id; None if there is a timer of any other kind."""
-    sleeps = {}
-    for handle in loop._scheduled:
-        if handle.cancelled():
-            continue
-        if handle._callback is not vars(futures)["_set_result_unless_cancelled"]:
-            return None
-        sleeps[id(handle._args[0])] = handle.when()
-    return sleeps
 
 
 def polls(task: asyncio.Task[Any], sleeps: Container[int]) -> bool:

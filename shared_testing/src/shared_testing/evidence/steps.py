@@ -17,10 +17,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.call_sites import CallSite, call_site
 from shared_testing.evidence.own_code import OwnCode
 from shared_testing.evidence.thread_state import ThreadState, is_gone
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,6 @@ Only the system knows which. Linux tells all of it, macOS the CPU time, Windows 
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 import time
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType, FrameType
 
-_FUTEX = {"x86_64": "202", "aarch64": "98"}.get(platform.machine(), "")
-_SLEEPS = {"x86_64": ("230", "35"), "aarch64": ("115", "101")}.get(platform.machine(), ())
+_MACHINE = os.uname().machine if hasattr(os, "uname") else ""
+_FUTEX = {"x86_64": "202", "aarch64": "98"}.get(_MACHINE, "")
+_SLEEPS = {"x86_64": ("230", "35"), "aarch64": ("115", "101")}.get(_MACHINE, ())
 _FUTEX_PRIVATE = 0x80
 _OWN_THREADS = Path("/proc/self/task")
 

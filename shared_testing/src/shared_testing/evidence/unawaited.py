@@ -14,14 +14,14 @@ import weakref
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.mocks import STAND_IN, dotted_name
 from shared_testing.findings.site import is_users, origin_site, site_of_code
 from shared_testing.findings.written import called_at
 from shared_testing.loop.survivors import referrers
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from shared_testing.findings import Site
 
@@ -56,7 +56,6 @@ class UnawaitedCoroutines:
         self._found: list[Unawaited] = []
         self._kept: list[weakref.ref[Coroutine]] = []
         self._told: dict[int, weakref.ref[Coroutine]] = {}
-        self._collections = 0
         self._depth = 0
         self._watching = False
         self._warn: Callable[[Coroutine], object] | None = None
@@ -83,10 +82,9 @@ class UnawaitedCoroutines:
     def start(self, *, look_back: bool) -> None:
         """A scope begins. `look_back`: what has not been awaited so far is not its own."""
         self._found, self._kept, self._watching = [], [], True
-        self._collections = _collections()
         self._look_deeper_in_mocks()
         if look_back:
-            for coroutine in filter(_never_began, _of_type(CoroutineType, gc.get_objects())):
+            for coroutine in filter(_never_began, _coroutines()):
                 self._tell(coroutine)
 
     def _look_deeper_in_mocks(self) -> None:
@@ -110,11 +108,11 @@ class UnawaitedCoroutines:
         self._patches.set(mixin, "_mock_call", observed_mock_call)
 
     def before_collection(self) -> None:
-        """Note the young coroutines that have not begun; whichever survives the collection is kept by something."""
-        young = gc.get_objects(generation=0)
-        # What was young has moved on if there was a collection in between.
-        young += gc.get_objects(generation=1) if self._collections == _collections() else gc.get_objects()
-        self._kept = [weakref.ref(each) for each in _of_type(CoroutineType, young) if _never_began(each)]
+        """Note the coroutines that have not begun; whichever survives the collection is kept by something.
+
+        In a test run what was there before the test is frozen, and not looked through.
+        """
+        self._kept = [weakref.ref(each) for each in _coroutines() if _never_began(each)]
 
     def finish(self) -> None:
         """The scope's garbage is collected: what is kept is added to what was dropped."""
@@ -213,11 +211,8 @@ def _goes_on(holder: Any) -> bool:
     return isinstance(holder, _RUNNING) or hasattr(type(holder), "get_coro")
 
 
-def _of_type(wanted: type, objects: Iterable[Any]) -> list[Any]:
-    return [each for each in objects if type(each) is wanted]
-
-
-def _collections() -> int:
-    """How often objects have grown old by themselves."""
-    stats = gc.get_stats()
-    return int(stats[1]["collections"] + stats[2]["collections"])
+def _coroutines() -> list[Coroutine]:
+    """All that are not frozen."""
+    objects = gc.get_objects()
+    # Mostly there are none; to know that takes a fraction of the time.
+    return [each for each in objects if type(each) is CoroutineType] if CoroutineType in map(type, objects) else []

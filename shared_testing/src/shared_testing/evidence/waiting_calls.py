@@ -19,10 +19,10 @@ from asyncio import _get_running_loop
 from concurrent.futures import thread as pool
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.detectors.patches import Patches
 from shared_testing.evidence.audited_calls import Wait, listen
 from shared_testing.evidence.harmless import harmless
 from shared_testing.findings.site import is_users
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable

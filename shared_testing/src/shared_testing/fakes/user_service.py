@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from shared_testing.contracts.contract import integer
 from shared_testing.contracts.openapi import openapi
 from shared_testing.contracts.user_api import GET_USER, LIST_USERS, LOGIN, SEARCH_USERS, USER_API, User
 from shared_testing.evidence import stubs
@@ -140,7 +141,7 @@ class UserService:
 
     async def _get(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
-        user = self._accounts.users.get(int(name)) if name.isascii() and name.isdecimal() else None
+        user = self._accounts.users.get(integer(name) or 0)
         return problem(404, f"no user {name}") if user is None else _json(user)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared_testing.findings.finding import Finding
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from shared_testing.findings.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """``@pytest.mark.allow_finding(code, reason=...)``: this finding is meant."""
 
     rule: Rule
@@ -59,4 +57,6 @@ def one_per_cause(findings: Iterable[Finding]) -> list[Finding]:
     unique = list(dict.fromkeys(findings))
     told = {(finding.rule.code, site) for finding in unique for site in (finding.site, finding.shows_at)}
     left = [each for each in unique if (_TOLD_BY.get(each.rule.code), each.site) not in told]
+    codes = {each.rule.code for each in left}
+    left = [each for each in left if each.follows_from not in codes]
     return sorted(left, key=lambda finding: finding.rule.code)

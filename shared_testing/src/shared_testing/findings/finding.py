@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from shared_testing.findings.rule import Rule
     from shared_testing.findings.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Evidence, ready to be read."""
 
     rule: Rule
@@ -26,6 +24,8 @@ class Finding:
     """Further lines, for what five lines cannot say: who waits for whom."""
     shows_at: Site | None = None
     """The line where it came to light, if that is another one: what is told there follows from this."""
+    follows_from: str = ""
+    """The code of another rule: what is found by it in the same test explains this."""
     instead: bool = False
     """It takes the place of the test's own report, which errs about the cause; a test skipped for it fails."""
 

@@ -11,10 +11,9 @@ import linecache
 import re
 import site
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,14 +34,13 @@ _LIBRARIES = tuple(
 )
 
 
-_DEFINITION = re.compile(r"\s*(async\s+)?def\b")
+_DEFINITION = r"\s*(async\s+)?def\b"
 # A decorator may take some lines, if it has arguments.
 _DECORATOR_LINES = 30
 _PREFIXES = tuple(f"{library}/" for library in _LIBRARIES)
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """A line of the user's own code."""
 
     path: str
@@ -133,7 +131,7 @@ def site_of_code(code: CodeType) -> Site:
     """Where a function is defined: the line of its ``def``, below its decorators."""
     first = code.co_firstlineno
     lines = range(first, first + _DECORATOR_LINES) if not code.co_name.startswith("<") else ()
-    found = next((each for each in lines if _DEFINITION.match(linecache.getline(code.co_filename, each))), first)
+    found = next((each for each in lines if re.match(_DEFINITION, linecache.getline(code.co_filename, each))), first)
     return Site(code.co_filename, found, code.co_qualname)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import linecache
-from dataclasses import replace
 from functools import lru_cache
 
 from shared_testing.findings.site import Site
@@ -35,7 +34,7 @@ def used_after_opening(site: Site) -> Site | None:
     for line in range(site.line + 1, site.line + _NEAR):
         for node in _nodes_at(site.path, line) if named else ():
             if isinstance(node, ast.Name) and node.id == named and isinstance(node.ctx, ast.Load):
-                return replace(site, line=line)
+                return site._replace(line=line)
     return None
 
 

@@ -15,7 +15,7 @@ from aiohttp import ClientConnectorError, TCPConnector, __version__
 from aiohttp.helpers import ceil_timeout
 from aiohttp.resolver import AsyncResolver, ThreadedResolver
 
-from shared_testing.detectors.patches import Patches
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     from shared_testing.http.network import Network

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from shared_testing.detectors.patches import Patches
     from shared_testing.loop.observer import LoopObserver
+    from shared_testing.patches import Patches
 
 # A cleanup may run into the next deadlock. After so many the loop is left as it is.
 _MOST_CANCELS = 3

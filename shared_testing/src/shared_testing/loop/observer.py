@@ -14,9 +14,10 @@ from weakref import ref
 
 from shared_testing.evidence.log_readers import is_heard
 from shared_testing.findings.site import user_site
-from shared_testing.loop import other_ends
+from shared_testing.loop import watched
 from shared_testing.loop.ending import Stuck
 from shared_testing.loop.pauses import watch_pauses
+from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from shared_testing.findings.site import Site
 
 _MARK = "_shared_testing_observer"
+_PATCHES = "_shared_testing_patches"
 _PAUSES = "_shared_testing_pauses"
 
 
@@ -40,8 +42,6 @@ class LoopObserver:
         """Called with each future of loop.create_future(), on the stack of who asked for it."""
         self.on_timer: list[Callable[[asyncio.TimerHandle], object]] = []
         """Called with each timer of call_later() and call_at(), on the stack of who asked for it."""
-        self.on_attach: list[Callable[[asyncio.AbstractEventLoop], object]] = []
-        """Called when a loop is seen for the first time."""
         self.on_failure: list[Callable[[BaseException], object]] = []
         """Called with the first error of a scope, before the fixtures of a test are torn down."""
         self.before_collection: list[Callable[[], object]] = []
@@ -60,20 +60,28 @@ class LoopObserver:
         if getattr(loop, _MARK, None) is self:
             return
         setattr(loop, _MARK, self)
-        other_ends.loops.add(loop)
-        self._watch_tasks(loop)
-        self._watch_futures(loop)
-        self._watch_timers(loop)
-        self._watch_errors(loop)
+        watched.add(loop)
+        patches = Patches()
+        setattr(loop, _PATCHES, patches)
+        self._watch_tasks(loop, patches)
+        self._watch_futures(loop, patches)
+        self._watch_timers(loop, patches)
+        self._watch_errors(loop, patches)
         self.watch_pauses(loop)
-        for tell in self.on_attach:
-            self._guarded(tell, loop)
+
+    def let_go(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave a closed loop as it was: what was put on it leads back to it, and would keep it and its callbacks
+        in memory until the collector comes by.
+        """
+        if getattr(loop, _MARK, None) is self:
+            getattr(loop, _PATCHES).undo()
 
     def watch_pauses(self, loop: asyncio.AbstractEventLoop) -> None:
         """Only tell when it stands still and that it runs. Also for a loop that is attached later, or never."""
         if (self.on_standstill or self.on_pulse) and getattr(loop, _PAUSES, None) is not self:
             setattr(loop, _PAUSES, self)
-            watch_pauses(loop, self.on_standstill, self.on_pulse, self._guarded)
+            patches = getattr(loop, _PATCHES, None) or Patches()
+            watch_pauses(loop, self.on_standstill, self.on_pulse, self._guarded, patches)
 
     def _guarded(self, tell: Callable[..., Any], *told: object) -> Any:
         __tracebackhide__ = True
@@ -85,7 +93,7 @@ class LoopObserver:
         except Exception as error:  # noqa: BLE001 - see on_crash
             self.on_crash(tell, error)
 
-    def _watch_tasks(self, loop: Any) -> None:
+    def _watch_tasks(self, loop: Any, patches: Patches) -> None:
         create_task = loop.create_task
 
         def observed_create_task(coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
@@ -104,7 +112,7 @@ class LoopObserver:
                     task.cancel = partial(self._cancel, ref(task))  # type: ignore[method-assign]
             return task
 
-        loop.create_task = observed_create_task
+        patches.set(loop, "create_task", observed_create_task)
 
     def _cancel(self, weak: ref[asyncio.Task[Any]], msg: Any | None = None) -> bool:
         task = weak()
@@ -114,7 +122,7 @@ class LoopObserver:
             self._guarded(tell, task)
         return type(task).cancel(task, msg)
 
-    def _watch_futures(self, loop: Any) -> None:
+    def _watch_futures(self, loop: Any, patches: Patches) -> None:
         create_future = loop.create_future
 
         def observed_create_future() -> asyncio.Future[Any]:
@@ -127,9 +135,9 @@ class LoopObserver:
             return future
 
         if self.on_future:
-            loop.create_future = observed_create_future
+            patches.set(loop, "create_future", observed_create_future)
 
-    def _watch_timers(self, loop: Any) -> None:
+    def _watch_timers(self, loop: Any, patches: Patches) -> None:
         call_at = loop.call_at
 
         def observed_call_at(when: float, callback: Any, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
@@ -142,9 +150,9 @@ class LoopObserver:
             return handle
 
         # asyncio's call_later() goes through call_at(); uvloop's does not, and is left alone.
-        loop.call_at = observed_call_at
+        patches.set(loop, "call_at", observed_call_at)
 
-    def _watch_errors(self, loop: Any) -> None:
+    def _watch_errors(self, loop: Any, patches: Patches) -> None:
         call_exception_handler = loop.call_exception_handler
 
         def observed_call_exception_handler(context: dict[str, Any]) -> None:
@@ -153,7 +161,7 @@ class LoopObserver:
             if not taken or is_heard():
                 call_exception_handler(context)
 
-        loop.call_exception_handler = observed_call_exception_handler
+        patches.set(loop, "call_exception_handler", observed_call_exception_handler)
 
 
 def _raise(_: Callable[..., object], error: Exception) -> object:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 import socket
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+
+from shared_testing.loop.watched import open_loops
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
-
-loops: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-"""All that are watched."""
 
 
 def idle_ends(loop: Any) -> list[asyncio.AbstractEventLoop | None]:
@@ -25,7 +23,7 @@ def idle_ends(loop: Any) -> list[asyncio.AbstractEventLoop | None]:
     open_here = [fd for fd in loop._selector.get_map() if fd != own]
     if not open_here:
         return []
-    others = [(other, list(_addresses(other))) for other in list(loops) if other is not loop and _is_idle(other)]
+    others = [(other, list(_addresses(other))) for other in open_loops(but=loop) if _is_idle(other)]
     return [_holder(fd, others) for fd in open_here]
 
 
@@ -43,7 +41,7 @@ def _is_listening(fd: int) -> bool:
 
 
 def _is_idle(loop: Any) -> bool:
-    return not loop.is_closed() and not loop.is_running() and hasattr(loop, "_selector")
+    return not loop.is_running() and hasattr(loop, "_selector")
 
 
 def _holder(fd: int, others: list[tuple[asyncio.AbstractEventLoop, list[Any]]]) -> asyncio.AbstractEventLoop | None:

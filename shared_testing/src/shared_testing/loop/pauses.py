@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from selectors import SelectorKey
 
+    from shared_testing.patches import Patches
+
     Events = list[tuple[SelectorKey, int]]
     Tell = Callable[[asyncio.AbstractEventLoop, int], object]
 
@@ -27,7 +29,9 @@ _FIRST_PAUSE = 0.02
 _TURNS = 1024
 
 
-def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell], guarded: Callable[..., object]) -> None:
+def watch_pauses(
+    loop: Any, on_standstill: list[Tell], on_pulse: list[Tell], guarded: Callable[..., object], patches: Patches
+) -> None:
     """Call the subscribers with this loop and the number of turns since it last had nothing to do.
 
     `on_standstill`: it is about to wait, without any timer. `on_pulse`: every quarter of a second or so. Does nothing
@@ -86,4 +90,4 @@ def watch_pauses(loop: Any, on_standstill: list[Tell], on_pulse: list[Tell], gua
             for tell in on_pulse:
                 guarded(tell, loop, busy)
 
-    selector.select = select
+    patches.set(selector, "select", select)

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import sys
 import threading
+from asyncio import futures
 from concurrent.futures import thread as pool
 from functools import lru_cache
 from pathlib import Path
@@ -47,6 +48,18 @@ def only_tasks_run(loop: Any) -> bool:
 def has_connections(loop: Any) -> bool:
     """Whether anything is registered but the loop's own wake-up pipe, which an exploring loop does without."""
     return len(loop._selector.get_map()) > (loop._ssock is not None)
+
+
+def plain_timers(loop: Any) -> dict[int, float] | None:
+    """When each future that a sleeper waits for is due, by its id; None if there is a timer of any other kind."""
+    sleeps = {}
+    for handle in loop._scheduled:
+        if handle.cancelled():
+            continue
+        if handle._callback is not vars(futures)["_set_result_unless_cancelled"]:
+            return None
+        sleeps[id(handle._args[0])] = handle.when()
+    return sleeps
 
 
 def _is_silent(loop: Any) -> bool:

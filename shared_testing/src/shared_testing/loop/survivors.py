@@ -30,6 +30,10 @@ class Survivors:
     def __init__(self) -> None:
         self._next_thaw = 0.0
 
+    def freeze(self) -> None:
+        """Leave what lives now out of the next collections, garbage or not."""
+        gc.freeze()
+
     def freeze_all(self) -> None:
         """Collect whatever is garbage, and leave the rest out of the next collections."""
         begun = perf_counter()
@@ -50,7 +54,7 @@ class Survivors:
         if perf_counter() >= self._next_thaw:
             self.freeze_all()
         else:
-            gc.freeze()
+            self.freeze()
 
     def thaw(self) -> None:
         """Leave the collector as it was."""

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[1] / ".github" / "scripts" / "pitfalls.py"
+SCRIPT = Path(__file__).parents[1] / "pitfalls.py"
 
 
 def pitfalls(*codes: str) -> subprocess.CompletedProcess[str]:
@@ -43,10 +43,27 @@ def test_an_unknown_rule_names_those_that_exist() -> None:
     assert done.stderr.startswith("pitfalls: there is no rule AT999; the rules are AT101, AT102, ")
 
 
+# The show, of a run that has taken place already.
+RAN = """
+import pitfalls
+
+def run(targets, *_, **__):
+    file = pitfalls.FILES["AT103"]
+    tests = [each for each in pitfalls.functions_of(file)]
+    finding = {"code": "AT103", "line": 1, "path": str(file), "text": "AT103 never ran"}
+    return {each.id: pitfalls.Told(findings=[finding]) for each in tests}
+
+pitfalls.run = run
+pitfalls.command()
+"""
+
+
 def test_a_reader_that_has_seen_enough_gets_no_traceback() -> None:
     """As with `hatch run pitfalls | head`."""
-    with subprocess.Popen([sys.executable, SCRIPT, "AT103"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as show:
+    command = [sys.executable, "-c", RAN, "AT103"]
+    with subprocess.Popen(command, cwd=SCRIPT.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as show:
         assert show.stdout is not None
         assert show.stderr is not None
         show.stdout.close()
         assert show.stderr.read().decode() == "running AT103 twice ...\n"
+    assert show.returncode == 0

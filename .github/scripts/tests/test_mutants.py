@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mutants
 import pytest
-from mutants import Mutant
+from forked_pytest import ForkedPytest
+from mutants import Mutant, Stage
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[3]
 TABLE = mutants.read_table()
 
 
@@ -41,18 +46,17 @@ def test_the_tests_of_a_mutant_exist() -> None:
     ("code", "verdict"),
     [(1, ""), (-1, ""), (0, "survived"), (2, "broke the tests with exit code 2: SyntaxError")],
 )
-def test_only_a_failed_test_kills(code: int, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_failed_test_kills(code: int, verdict: str, tmp_path: Path) -> None:
     """The file is as before afterwards; what does not even run proves nothing about the tests."""
     file = tmp_path / "code.py"
     file.write_text("answer = 42\n")
     planted = []
 
-    def run_tests(copy: Path, tests: tuple[str, ...]) -> tuple[int, str]:
+    def run_tests(tests: Sequence[str]) -> tuple[int, str]:
         planted.append(file.read_text())
         return code, "SyntaxError"
 
-    monkeypatch.setattr(mutants, "run_tests", run_tests)
-    assert mutants.judge(tmp_path, Mutant("code.py", "wrong", "42", "43", ())) == verdict
+    assert mutants.judge(Stage(tmp_path, run_tests), Mutant("code.py", "wrong", "42", "43", ())) == verdict
     assert (planted, file.read_text()) == (["answer = 43\n"], "answer = 42\n")
 
 
@@ -63,9 +67,37 @@ def test_survivors_and_those_that_cannot_be_planted_are_printed(
     file = "packages/task-queue/src/task_queue/progress.py"
     table = [Mutant(file, "survives", "How far", "How near", ()), Mutant(file, "is gone", "no such text", "", ())]
     monkeypatch.setattr(mutants, "read_table", lambda: table)
-    monkeypatch.setattr(mutants, "run_tests", lambda *_: (0, ""))
+    monkeypatch.setattr(mutants, "WORKERS", 1)
+    monkeypatch.setattr(ForkedPytest, "run", lambda *_: (0, ""))
     assert mutants.main([]) == 1
     printed = capsys.readouterr().out
     assert "0 of 2 mutants killed" in printed
     assert f"survived: {file}: survives\n" in printed
     assert f"its text does not stand in the file exactly once: {file}: is gone\n" in printed
+
+
+def test_nothing_is_said_of_mutants_where_the_tests_fail_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would count as killed."""
+    file = "packages/task-queue/src/task_queue/progress.py"
+    monkeypatch.setattr(mutants, "read_table", lambda: [Mutant(file, "wrong", "How far", "How near", ("test_it.py",))])
+    monkeypatch.setattr(mutants, "WORKERS", 1)
+    monkeypatch.setattr(ForkedPytest, "run", lambda *_: (1, "FAILED test_it.py::test_it"))
+    with pytest.raises(SystemExit, match=r"the tests fail without any mutant: FAILED test_it.py::test_it"):
+        mutants.main([])
+
+
+def test_each_run_reads_the_sources_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one server imports only what others wrote: a mutant is seen, and leaves nothing to the next run."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    sources, code = tmp_path / "src", tmp_path / "src" / "code_of_ours.py"
+    sources.mkdir()
+    (tmp_path / "test_it.py").write_text(
+        "from code_of_ours import answer\n\ndef test_it():\n    print('read')\n    assert answer == 42\n"
+    )
+    with ForkedPytest(tmp_path, [sources], patience=60, preload=()) as server:
+        said = []
+        for text in ("answer = 42\n", "answer = 43\n", "answer = (\n", "answer = 42\n"):
+            mutants.write(code, text)
+            said.append(server.run(["test_it.py"]))
+    assert [code for code, _ in said] == [0, 1, 2, 0]
+    assert said[1][1].startswith("FAILED test_it.py::test_it - ")
