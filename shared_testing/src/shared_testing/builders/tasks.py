@@ -113,7 +113,7 @@ class TaskBuilders:
 
         async def behave(_attempt: int, *args: Any, **kwargs: Any) -> Any:
             for _ in range(turns):
-                await asyncio.sleep(0)
+                await outside()
             result = function(*args, **kwargs)
             return await result if inspect.isawaitable(result) else result
 
