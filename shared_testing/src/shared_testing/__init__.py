@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared_testing.builders.queues import QueueBuilders, ScriptedQueue
     from shared_testing.builders.responses import aioresponses
     from shared_testing.builders.stubs import ImpossibleStub, NotStubbed
+    from shared_testing.exploration import explore
     from shared_testing.fakes.users import FakeUsers
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "VirtualClock",
     "VirtualClockLoop",
     "aioresponses",
+    "explore",
     "mock_of",
     "on",
     "settle",
@@ -51,6 +53,7 @@ _AT_FIRST_USE = {
     "FakeUsers": "shared_testing.fakes.users",
     "ImpossibleStub": "shared_testing.builders.stubs",
     "NotStubbed": "shared_testing.builders.stubs",
+    "explore": "shared_testing.exploration",
     "aioresponses": "shared_testing.builders.responses",
     "mock_of": "shared_testing.builders.mocks",
     "on": "shared_testing.builders.mocks",

@@ -17,6 +17,7 @@ from shared_testing.detectors.registry import make_detectors
 from shared_testing.evidence import harmless
 from shared_testing.findings.diagnosis import one_per_cause
 from shared_testing.loop.observer import LoopObserver
+from shared_testing.loop.standstill import has_connections
 from shared_testing.settings import Settings
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _has_come_to_rest(loop: Any) -> bool:
         not getattr(loop, "_ready", True)
         and not getattr(loop, "_scheduled", True)
         and isinstance(loop, asyncio.SelectorEventLoop)
-        and len(loop._selector.get_map()) <= 1  # type: ignore[attr-defined]
+        and not has_connections(loop)
     )
 
 

@@ -19,6 +19,7 @@ from shared_testing.builders.conformity import conforms, shown
 from shared_testing.builders.members import Gives, Method, Missing, Value, members_of
 from shared_testing.builders.stubs import ImpossibleStub, NotGiven, NotStubbed, Stub
 from shared_testing.evidence.mocks import STAND_IN
+from shared_testing.loop.suspension import outside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -164,9 +165,7 @@ class _State:
 
 async def _soon(value: Any) -> Any:
     """The value of an async property."""
-    import asyncio
-
-    await asyncio.sleep(0)
+    await outside()
     return value
 
 

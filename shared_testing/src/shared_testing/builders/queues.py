@@ -14,6 +14,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from shared_testing.loop.suspension import outside
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -194,7 +196,10 @@ class ScriptedQueue(Generic[T]):
     async def _begin(self, operation: Operation) -> None:
         self.calls[operation] += 1
         # One turn at least, as over a network: else races would hide.
-        await asyncio.sleep(self._slow.get(operation, 0))
+        if seconds := self._slow.get(operation, 0):
+            await asyncio.sleep(seconds)
+        else:
+            await outside()
         if failures := self._failures.get(operation):
             raise failures.pop(0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 import typing
@@ -13,6 +12,7 @@ from shared_testing.builders.conformity import conforms, shown
 from shared_testing.builders.members import Gives
 from shared_testing.evidence.stubs import Mismatch, Orders, give, tell
 from shared_testing.findings.site import user_site
+from shared_testing.loop.suspension import outside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -120,7 +120,7 @@ class Stub(Generic[R]):
         """What a coroutine function gives. It gives the loop a turn, as the real one may: else races would hide."""
         __tracebackhide__ = True
         arguments = self.record(given)
-        await asyncio.sleep(0)
+        await outside()
         result = self._next(arguments, may_await=True)
         if inspect.isawaitable(result) and not conforms(result, self._method.result, self._variables):
             result = await result
@@ -131,7 +131,7 @@ class Stub(Generic[R]):
         """What an async generator gives."""
         __tracebackhide__ = True
         arguments = self.record(given)
-        await asyncio.sleep(0)
+        await outside()
         items = self._next(arguments)
         if hasattr(items, "__aiter__"):
             async for item in items:
@@ -139,7 +139,7 @@ class Stub(Generic[R]):
             return
         for item in items:
             yield item
-            await asyncio.sleep(0)
+            await outside()
 
     def items_now(self, given: dict[str, Any]) -> Iterator[Any]:
         """What a generator gives."""
@@ -266,17 +266,17 @@ class _Handed:
 
 
 async def _enter(self: Any, *_: object) -> Any:
-    await asyncio.sleep(0)
+    await outside()
     return self._result
 
 
 async def _leave(_: Any, *__: object) -> None:
-    await asyncio.sleep(0)
+    await outside()
 
 
 async def _iterate(self: Any) -> AsyncIterator[Any]:
     for item in self._result:
-        await asyncio.sleep(0)
+        await outside()
         yield item
 
 

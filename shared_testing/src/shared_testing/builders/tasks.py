@@ -9,6 +9,8 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from shared_testing.loop.suspension import outside
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -75,7 +77,7 @@ class TaskBuilders:
         """Takes `seconds` (0 yields to the loop once), then returns `result`."""
 
         async def behave(*_: object, **__: object) -> T | None:
-            await asyncio.sleep(seconds)
+            await _taking(seconds)
             return result
 
         return ScriptedTask(f"slow({seconds:g}{_then(result)})", behave)
@@ -84,7 +86,7 @@ class TaskBuilders:
         """Raises `error` after `after` seconds, each time."""
 
         async def behave(*_: object, **__: object) -> Any:
-            await asyncio.sleep(after)
+            await _taking(after)
             raise error
 
         return ScriptedTask(f"failing({_shown(error)}{f', after={after:g}' if after else ''})", behave)
@@ -95,7 +97,7 @@ class TaskBuilders:
         """Raises `error` in the first `failures` calls, and returns `result` in all later ones."""
 
         async def behave(attempt: int, *_: object, **__: object) -> T | None:
-            await asyncio.sleep(0)
+            await outside()
             if attempt <= failures:
                 raise error
             return result
@@ -111,7 +113,7 @@ class TaskBuilders:
 
         async def behave(_attempt: int, *args: Any, **kwargs: Any) -> Any:
             for _ in range(turns):
-                await asyncio.sleep(0)
+                await outside()
             result = function(*args, **kwargs)
             return await result if inspect.isawaitable(result) else result
 
@@ -125,6 +127,13 @@ class TaskBuilders:
             await asyncio.get_running_loop().create_future()
 
         return ScriptedTask("never()", behave)
+
+
+async def _taking(seconds: float) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
+    else:
+        await outside()
 
 
 def _shown(error: BaseException | type[BaseException]) -> str:

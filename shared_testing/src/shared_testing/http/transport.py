@@ -156,7 +156,7 @@ class MemoryTransport(transports._FlowControlMixin):
         something = self._arrived or (self._end is not None and not self._end_is_read)
         if something and not self._reading and self.is_reading():
             self._reading = True
-            self._soon(self._read)
+            self._arrive(self._read)
 
     def _read(self) -> None:
         self._reading = False
@@ -166,7 +166,7 @@ class MemoryTransport(transports._FlowControlMixin):
             data = bytes(self._arrived[:_READ_SIZE])
             del self._arrived[:_READ_SIZE]
             if self._peer._unsent:
-                self._peer._soon(self._peer._go_on_sending)
+                self._peer._arrive(self._peer._go_on_sending)
             self._guarded("data_received", data)
             self._read_soon()
         elif self._end is not None and not self._end_is_read:
@@ -182,7 +182,7 @@ class MemoryTransport(transports._FlowControlMixin):
             self._end = end
         self._read_soon()
         if self._unsent and self._peer._gone:
-            self._soon(self._go_on_sending)
+            self._arrive(self._go_on_sending)
 
     def _guarded(self, method: str, *args: Any) -> Any:
         try:
@@ -243,9 +243,17 @@ class MemoryTransport(transports._FlowControlMixin):
             self._peer._meet_end(ConnectionResetError(104, "Connection reset by peer") if unheard else _FIN)
 
     def _soon(self, callback: Callable[..., Any], *args: Any) -> None:
-        """All that happens between the two sides passes here: whoever explores schedules may reorder it."""
+        """What asyncio itself does at this end: in order."""
         if not self._loop.is_closed():
             self._loop.call_soon(callback, *args, context=self._context)
+
+    def _arrive(self, callback: Callable[..., Any]) -> None:
+        """What the network does: whoever explores schedules may have it late, and after what others send."""
+        arrives = getattr(self._loop, "arrives_soon", None)
+        if arrives is None:
+            self._soon(callback)
+        elif not self._loop.is_closed():
+            arrives(callback, source=self, context=self._context)
 
 
 def join(one: MemoryTransport, other: MemoryTransport) -> None:

@@ -27,6 +27,19 @@ def idle_ends(loop: Any) -> list[asyncio.AbstractEventLoop | None]:
     return [_holder(fd, others) for fd in open_here]
 
 
+def both_ends_are_in(loop: Any) -> bool:
+    """Whether each connection of the loop is one with itself, so that nobody else could send anything."""
+    own = getattr(loop._ssock, "fileno", int)()
+    open_here = [fd for fd in loop._selector.get_map() if fd != own]
+    names = {_ask(fd, socket.socket.getsockname) or "" for fd in open_here}
+    # Who listens has no peer.
+    return all(_is_listening(fd) or (_ask(fd, socket.socket.getpeername) or None) in names for fd in open_here)
+
+
+def _is_listening(fd: int) -> bool:
+    return bool(_ask(fd, lambda double: double.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)))
+
+
 def _is_idle(loop: Any) -> bool:
     return not loop.is_running() and hasattr(loop, "_selector")
 

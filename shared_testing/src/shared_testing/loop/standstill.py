@@ -40,10 +40,14 @@ def only_tasks_run(loop: Any) -> bool:
     return not (
         loop._signal_handlers
         or getattr(loop, "_executor_jobs", 0)
-        # The loop's own wake-up pipe is always registered.
-        or (len(loop._selector.get_map()) > 1 and None in idle_ends(loop))
+        or (has_connections(loop) and None in idle_ends(loop))
         or any(map(_may_wake, _other_threads()))
     )
+
+
+def has_connections(loop: Any) -> bool:
+    """Whether anything is registered but the loop's own wake-up pipe, which an exploring loop does without."""
+    return len(loop._selector.get_map()) > (loop._ssock is not None)
 
 
 def plain_timers(loop: Any) -> dict[int, float] | None:

@@ -1,0 +1,314 @@
+"""An event loop that follows a schedule.
+
+Tasks, futures, transports, sockets and TLS are asyncio's own, and ``call_soon`` stays first in, first out, as it is
+documented. Replaced are the clock, which is virtual, and the doors through which the outside world comes in: what
+enters there becomes an :class:`Arrival`, and the schedule says which one comes next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.exploration.arrivals import DEADLINES, FOREVER, LAST, Arrival, Arrivals, source_of_timer
+from shared_testing.exploration.outside import Outside
+from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
+from shared_testing.exploration.verdicts import deadlock, livelock
+from shared_testing.loop.standstill import only_tasks_run
+from shared_testing.loop.virtual_clock import VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from contextvars import Context
+
+    from shared_testing.exploration.schedule import Schedule
+
+_RESOLUTION = 1e-6
+
+# At the start, what is due within a millisecond may come while the first callbacks still run.
+_FIRST_WINDOW = 1e-3
+
+_MOST_TURNS = 200_000
+"""A run that has made so many is going round in a circle."""
+
+_BUSY_TURNS = 20_000
+"""The same, while nothing arrives and nothing will."""
+
+_TIMELESS_TURNS = 100
+"""So many turns take no time. A task that goes on and on, as a poller does, takes some for each, on every machine."""
+_TURN = 1e-5
+_LATER_TURN = 1e-3
+
+
+class ExploringLoop(Outside, asyncio.SelectorEventLoop):
+    """Runs its callbacks as asyncio does; what arrives from outside comes in the order of one schedule."""
+
+    _ready: Any
+    _stopping: bool
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.clock = VirtualClock()
+        self.schedule = schedule
+        self.turns = 0
+        self.arrivals = Arrivals()
+        self._tasks_made = 0
+        self._turns_at_this_time = 0
+        self._held: set[int] = set()
+        self._open_until = self.clock._time + _FIRST_WINDOW
+        """Until when the callbacks that run now may take: then the last thing that arrived was latest to arrive."""
+        self.mains: list[asyncio.Future[Any]] = []
+        """What run_until_complete() waits for, the innermost last."""
+        super().__init__()
+        self._clock_resolution = _RESOLUTION
+        if schedule.lasting_yields:
+            self.call_soon = self._call_soon_lasting  # type: ignore[method-assign,assignment]
+
+    def follow(self, schedule: Schedule) -> None:
+        """Go on with another schedule from here."""
+        self.schedule = schedule
+        self.turns = self._turns_at_this_time = 0
+
+    def time(self) -> float:
+        return self.clock._time
+
+    # ------------------------------------------------------------ what becomes an arrival
+
+    def arrive(
+        self,
+        handle: asyncio.Handle,
+        *,
+        when: float | None = None,
+        source: object = None,
+        owner: int | None = None,
+    ) -> Arrival:
+        """Let a callback come from outside: at `when` or some time later, in the order of its source."""
+        now = self.clock._time
+        when = now if when is None or when < now else when
+        owner = self.owner() if owner is None else owner
+        arrival = Arrival(handle, when, when + self.schedule.lateness, owner, source)
+        arrival.priority = self.schedule.born(when - now, owner)
+        self.arrivals.add(arrival)
+        return arrival
+
+    def arrives_soon(
+        self, callback: Callable[..., object], *args: Any, source: object = None, context: Context | None = None
+    ) -> asyncio.Handle:
+        """For what stands in for the outside world: call it as late as that might, in the order of its `source`."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self.arrive(handle, source=source)
+        return handle
+
+    def after_all_until(self, when: float) -> asyncio.Future[None]:
+        """Done at that moment, when everything that is due by then has arrived, however late."""
+        passed: asyncio.Future[None] = self.create_future()
+        handle = asyncio.Handle(_pass, (passed,), self)
+        self.arrive(handle, when=when + _RESOLUTION / 10, source=LAST)
+        return passed
+
+    def owner(self) -> int:
+        """The number of the task that runs; 0 for none."""
+        task = asyncio.current_task(self) if asyncio._get_running_loop() is self else None
+        return number_of(task, self) if task is not None else 0
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        self.arrive(timer, when=when, source=source_of_timer(callback))
+        return timer
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        if delay is None:
+            raise TypeError("delay must not be None")
+        return self.call_at(self.clock._time + delay, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
+        self.arrivals.some_cancelled = True
+
+    @property
+    def _scheduled(self) -> list[asyncio.TimerHandle]:
+        """As others see asyncio's own: the timers that are set."""
+        return [each.handle for each in self.arrivals if isinstance(each.handle, asyncio.TimerHandle)]
+
+    @_scheduled.setter
+    def _scheduled(self, _: list[asyncio.TimerHandle]) -> None:
+        pass
+
+    def _call_soon_lasting(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """For the model in which ``sleep(0)`` may last as long as an answer from outside."""
+        task: Any = getattr(callback, "__self__", None)
+        if type(callback).__name__ != "TaskStepMethWrapper" or not has_begun(task):
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self.arrive(handle)
+        return handle
+
+    def create_task(self, coro: Coroutine[Any, Any, Any], **kwargs: Any) -> asyncio.Task[Any]:  # type: ignore[override]
+        if self._task_factory is not None:  # type: ignore[attr-defined]
+            task: asyncio.Task[Any] = super().create_task(coro, **kwargs)
+            number_of(task, self)
+        else:
+            self._check_closed()  # type: ignore[attr-defined]
+            task = NumberedTask(coro, loop=self, number=self.next_number(), **kwargs)
+            if task._source_traceback:  # type: ignore[attr-defined]
+                del task._source_traceback[-1]  # type: ignore[attr-defined]
+        if self.schedule.cancelling is not None:
+            self.schedule.cancelling.created(task)
+        return task
+
+    def next_number(self) -> int:
+        self._tasks_made += 1
+        return self._tasks_made
+
+    # ------------------------------------------------------------ running
+
+    def run_until_complete(self, future: Any) -> Any:
+        __tracebackhide__ = True
+        self._check_closed()  # type: ignore[attr-defined]
+        self._check_running()  # type: ignore[attr-defined]
+        main = asyncio.ensure_future(future, loop=self)
+        if main is not future:
+            # As asyncio does for a task that it makes here: nobody else knows of it.
+            main._log_destroy_pending = False
+        self.mains.append(main)
+        try:
+            return super().run_until_complete(main)
+        except BaseException:
+            if main is not future and main.done() and not main.cancelled():
+                main.exception()
+            raise
+        finally:
+            self.mains.remove(main)
+
+    def _run_once(self) -> None:
+        __tracebackhide__ = True
+        ready = self._ready
+        self.turns += 1
+        self._turns_at_this_time += 1
+        if self._turns_at_this_time > _TIMELESS_TURNS:
+            self._spend_time()
+        if self._selector.kernels is not None or self._inbox:
+            self.look_outside()
+        if not ready:
+            if not self._stopping:
+                self._wait()
+        elif (pending := self.arrivals.pending) and pending[0][0] <= self._open_until:
+            # The world does not wait for the loop to be idle.
+            self._more_arrivals()
+        schedule = self.schedule
+        recorder = schedule.recorder
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            if recorder is None:
+                handle._run()
+            else:
+                recorder.run(self, handle)
+        if schedule.cancelling is not None:
+            schedule.cancelling.after_batch(self)
+        handle = None  # As asyncio does: an exception's frames lead here.
+
+    def _spend_time(self) -> None:
+        """The loop has been busy for many turns."""
+        __tracebackhide__ = True
+        busy = self._turns_at_this_time > _BUSY_TURNS
+        if self.turns > _MOST_TURNS or (busy and not self.arrivals and only_tasks_run(self)):
+            turns, self.turns, self._turns_at_this_time = self.turns, 0, 0
+            raise livelock(self, turns)
+        self.clock._time += _LATER_TURN if busy else _TURN
+        self._open_until = max(self._open_until, self.clock._time)
+
+    def _wait(self) -> None:
+        """Nothing is ready: let time pass until something arrives."""
+        __tracebackhide__ = True
+        while True:
+            candidates = self.arrivals.candidates()
+            if not candidates or candidates[0].when > self.clock._time:
+                next_at = candidates[0].when if candidates else None
+                self.wait_outside(next_at)
+                if self._ready or self._stopping:
+                    return
+                candidates = self.arrivals.candidates()
+            if candidates:
+                break
+            if self.stands_still():
+                raise deadlock(self)
+        self._open_until = FOREVER
+        self._next(candidates)
+        self._more_arrivals()
+
+    def _next(self, candidates: list[Arrival]) -> None:
+        """Choose who arrives next.
+
+        To choose a later one puts the owners of all before it on hold: they stay late until they are chosen, or until
+        their window closes. So one deviation is one context switch, however long it lasts.
+        """
+        if len(candidates) == 1:
+            self._deliver(candidates[0])
+            return
+        held = self._held
+        candidates = self.arrivals.starved(candidates) or candidates
+        if held:
+            free = [each for each in candidates if each.owner not in held]
+            candidates = free + [each for each in candidates if each.owner in held]
+        chosen = self.schedule.choose("next", candidates) if len(candidates) > 1 else 0
+        arrival = candidates[chosen]
+        if chosen:
+            held.update(each.owner for each in candidates[:chosen])
+            held.discard(arrival.owner)
+        self._deliver(arrival)
+
+    def _more_arrivals(self) -> None:
+        """Others may come in the same turn: who is late lets the later ones catch up."""
+        while (candidates := self.arrivals.candidates(self._open_until)) and candidates[0].source is not LAST:
+            due = self._due(candidates)
+            options: list[Arrival | None]
+            if due is not None:
+                # asyncio takes all that is due in one go.
+                options = [due, None, *(each for each in candidates if each is not due)]
+            else:
+                options = [None, *candidates]
+            arrival = options[self.schedule.choose("tie" if due is not None else "early", options)]
+            if arrival is None:
+                return
+            self._deliver(arrival)
+
+    def _due(self, candidates: list[Arrival]) -> Arrival | None:
+        """The first that asyncio itself would take now."""
+        now = self.clock._time + _RESOLUTION
+        for each in candidates:
+            if each.when > now:
+                return None
+            if not each.overtaken and each.owner not in self._held:
+                return each
+        return None
+
+    def _deliver(self, arrival: Arrival) -> None:
+        self.arrivals.take(arrival)
+        self.clock._time = max(self.clock._time, arrival.when)
+        self._turns_at_this_time = 0
+        self._open_until = min(self._open_until, arrival.when if arrival.source is LAST else arrival.latest)
+        self.schedule.delivered(arrival)
+        self._ready.append(self.unpacked(arrival.handle))
+        if arrival.source is DEADLINES:
+            following = self.arrivals.due_deadline(self.clock._time)
+            if following is not None:
+                self._deliver(following)
+
+
+def _pass(passed: asyncio.Future[None]) -> None:
+    if not passed.done():
+        passed.set_result(None)
+
+
+def exploring() -> ExploringLoop | None:
+    """The loop that runs here, if it follows a schedule."""
+    loop = asyncio._get_running_loop()
+    return loop if isinstance(loop, ExploringLoop) else None

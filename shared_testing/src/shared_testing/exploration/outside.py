@@ -1,0 +1,331 @@
+"""The outside world of an exploring loop: sockets, threads, child processes.
+
+A job in an executor runs in a real thread, when its arrival is delivered, while the loop waits: its effect falls on one
+point of the schedule. Sockets are real too; that one is ready is an arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from asyncio import futures
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from shared_testing.loop.other_ends import both_ends_are_in
+from shared_testing.loop.standstill import has_connections, only_tasks_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future
+    from contextvars import Context
+
+    from shared_testing.exploration.arrivals import Arrival, Arrivals
+    from shared_testing.exploration.schedule import Schedule
+    from shared_testing.loop.virtual_clock import VirtualClock
+
+# Loopback data is there at once; for what comes from farther away a longer jump waits longer, within reason.
+_GRACE = 0.001
+_GRACE_SHARE = 0.01
+_LONGEST_GRACE = 1.0
+
+# Between two looks at the threads while the loop waits for sockets.
+_SLICE = 0.002
+
+_JOB_PATIENCE = 0.25
+"""Real seconds that a job may take before it runs free of the schedule."""
+_POSTED_PATIENCE = 0.02
+"""The same, once it has posted to the loop: it may wait for an answer."""
+
+_STALL = 0.25
+"""Real seconds between two looks whether anything can still happen."""
+_SILENT = 60.0
+"""Real seconds without a sign of those outside of this process, after which nobody is expected any more."""
+
+_SOCKETS_OF_THREADS = 1_000_000
+_SOCKETS = 2_000_000
+
+
+class Outside(asyncio.SelectorEventLoop):
+    """The doors of the loop. What comes in is handed to ``arrive``."""
+
+    clock: VirtualClock
+    schedule: Schedule
+    arrivals: Arrivals
+    arrive: Callable[..., Arrival]
+    owner: Callable[[], int]
+    _selector: Any
+    _ssock: Any
+    _csock: Any
+    _thread_id: int | None
+    _default_executor: Executor | None
+    _ready: Any
+
+    def __init__(self) -> None:
+        self._inbox: deque[tuple[asyncio.Handle, int]] = deque()
+        self._posted: threading.Event | None = None
+        self._io_pending: set[asyncio.Handle] = set()
+        self._io_numbers: dict[object, int] = {}
+        self._jobs: dict[asyncio.Handle, _Job] = {}
+        self._free_jobs = 0
+        self._children: WeakSet[asyncio.SubprocessTransport] | None = None
+        self._silent_since = 0.0
+        super().__init__(LazySelector())
+
+    # ------------------------------------------------------------ sockets
+
+    def _make_self_pipe(self) -> None:
+        # Most runs have no use for it: it is made for signals only. Threads set an event.
+        self._ssock = self._csock = None
+
+    def _close_self_pipe(self) -> None:
+        if self._ssock is not None:
+            super()._close_self_pipe()  # type: ignore[misc]
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]
+        if self._csock is None:
+            super()._make_self_pipe()  # type: ignore[misc]
+        super().add_signal_handler(sig, callback, *args)
+
+    def _write_to_self(self) -> None:
+        if self._posted is not None:
+            self._posted.set()
+
+    def _add_callback(self, handle: asyncio.Handle) -> None:
+        """A socket is ready. asyncio says so again in each turn until somebody reads; once is enough."""
+        if handle._cancelled or handle in self._io_pending:
+            return
+        self._io_pending.add(handle)
+        number = self._io_numbers.setdefault(handle, _SOCKETS + len(self._io_numbers))
+        self.arrive(handle, owner=number)
+
+    # ------------------------------------------------------------ threads
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        self._check_closed()  # type: ignore[attr-defined]
+        if self._thread_id is None or self._thread_id == threading.get_ident():
+            return self.call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        if handle._source_traceback:  # type: ignore[attr-defined]
+            del handle._source_traceback[-1]  # type: ignore[attr-defined]
+        self._inbox.append((handle, threading.get_ident()))
+        self._write_to_self()
+        return handle
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        self._check_closed()  # type: ignore[attr-defined]
+        if executor is None:
+            self._check_default_executor()  # type: ignore[attr-defined]
+        future = self.create_future()
+        handle = asyncio.Handle(_nothing, (), self)
+        self._jobs[handle] = _Job(future, executor, func, args)
+        self.arrive(handle)
+        return future
+
+    def unpacked(self, handle: asyncio.Handle) -> asyncio.Handle:
+        """What is to be called for an arrival that is delivered."""
+        self._io_pending.discard(handle)
+        job = self._jobs.pop(handle, None)
+        return handle if job is None else self._run_job(job)
+
+    def _run_job(self, job: _Job) -> asyncio.Handle:
+        # Here, and not in the callback: a callback that waits for a thread would be one that blocks the loop.
+        if job.future.cancelled():
+            return asyncio.Handle(_nothing, (), self)
+        executor = job.executor or self._default_executor
+        if executor is None:
+            executor = self._default_executor = ThreadPoolExecutor(4, thread_name_prefix="asyncio")
+        work = executor.submit(job.func, *job.args)
+        if self._joined(work):
+            return asyncio.Handle(_hand_over, (work, job.future), self)
+        self._free_jobs += 1
+        self.schedule.uncontrolled = (
+            f"{job.name()} ran in a thread for longer than {_JOB_PATIENCE} s, or waited for the loop there"
+        )
+
+        def ended(work: Future[Any]) -> None:
+            self._free_jobs -= 1
+            _hand_over(work, job.future)
+
+        work.add_done_callback(lambda work: self._post_result(ended, work))
+        return asyncio.Handle(_nothing, (), self)
+
+    def _post_result(self, ended: Callable[..., object], work: Future[Any]) -> None:
+        if not self.is_closed():
+            self._inbox.append((asyncio.Handle(ended, (work,), self), threading.get_ident()))
+            self._write_to_self()
+
+    def _joined(self, work: Future[Any]) -> bool:
+        until = perf_counter() + _JOB_PATIENCE
+        while (left := until - perf_counter()) > 0:
+            try:
+                work.exception(min(left, _POSTED_PATIENCE))
+            except TimeoutError:
+                if self._inbox:
+                    return False
+            except asyncio.CancelledError:
+                return True
+            else:
+                return True
+        return work.done()
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002 - real seconds
+        self._executor_shutdown_called = True
+        if self._default_executor is not None:
+            while self._free_jobs:  # noqa: ASYNC110 - they end on threads, in real time
+                await asyncio.sleep(0.01)
+            self._default_executor.shutdown(wait=True)
+
+    # ------------------------------------------------------------ child processes
+
+    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> asyncio.SubprocessTransport:
+        self.schedule.uncontrolled = "a child process runs in its own time"
+        transport: asyncio.SubprocessTransport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
+        self._children = self._children or WeakSet()
+        self._children.add(transport)
+        return transport
+
+    def _has_children(self) -> bool:
+        return any(each.get_returncode() is None for each in self._children or ())
+
+    # ------------------------------------------------------------ looking out
+
+    def look_outside(self) -> None:
+        """Take what has come, without waiting."""
+        self._poll(0)
+
+    def wait_outside(self, next_at: float | None) -> None:
+        """Nothing is ready before `next_at`, when the clock could jump: see whether real I/O comes first."""
+        if self._selector.kernels is None and self._children is None and not self._free_jobs:
+            return
+        if self._free_jobs:
+            # Real work takes no virtual time.
+            self._poll(_STALL)
+        elif self._has_children():
+            self._live_in_real_time(next_at)
+        elif has_connections(self):
+            ahead = next_at - self.clock._time if next_at is not None else 0.0
+            self._poll(min(_LONGEST_GRACE, max(_GRACE, ahead * _GRACE_SHARE)))
+
+    def _live_in_real_time(self, next_at: float | None) -> None:
+        """Nobody knows what a child process waits for: let its seconds be ours."""
+        begun = perf_counter()
+        limit = _STALL if next_at is None else next_at - self.clock._time
+        self._poll(min(limit, _STALL))
+        passed = perf_counter() - begun
+        self.clock._time += passed if next_at is None else min(passed, limit)
+
+    def stands_still(self) -> bool:
+        """Whether nothing can happen any more, when nothing is ready and no arrival is to come."""
+        if self._free_jobs or self._has_children():
+            return False
+        proved = only_tasks_run(self)
+        # A thread may have posted, and ended, before it was looked for.
+        self._poll(0 if proved else _STALL)
+        if self.arrivals or self._ready:
+            self._silent_since = 0.0
+            return False
+        if proved:
+            return True
+        self._silent_since = self._silent_since or perf_counter()
+        return both_ends_are_in(self) or perf_counter() - self._silent_since > _SILENT
+
+    def _poll(self, timeout: float) -> None:
+        if self._selector.get_map():
+            self._poll_sockets(timeout)
+        elif timeout:
+            self._wait_for_threads(timeout)
+        while self._inbox:
+            handle, thread = self._inbox.popleft()
+            number = self._io_numbers.setdefault(thread, _SOCKETS_OF_THREADS + len(self._io_numbers))
+            self.arrive(handle, source=thread, owner=number)
+
+    def _wait_for_threads(self, timeout: float) -> None:
+        # Made before the last look: a thread posts first, and then wakes whom it finds.
+        self._posted = self._posted or threading.Event()
+        if not self._inbox:
+            self._posted.wait(timeout)
+        self._posted.clear()
+
+    def _poll_sockets(self, timeout: float) -> None:
+        until = perf_counter() + timeout if timeout else 0.0
+        while True:
+            events = self._selector.select(min(timeout, _SLICE))
+            if events:
+                self._process_events(events)  # type: ignore[attr-defined]
+            if events or not timeout or self._inbox or perf_counter() >= until:
+                return
+
+
+class _Job:
+    """A call in an executor."""
+
+    __slots__ = ("args", "executor", "func", "future")
+
+    def __init__(
+        self, future: asyncio.Future[Any], executor: Executor | None, func: Callable[..., Any], args: tuple[Any, ...]
+    ) -> None:
+        self.future = future
+        self.executor = executor
+        self.func = func
+        self.args = args
+
+    def name(self) -> str:
+        """As its user knows it: below what asyncio.to_thread() wraps around it."""
+        func: Any = self.func
+        inner = [*func.args, *self.args] if isinstance(func, partial) else [func]
+        return str(next((each.__qualname__ for each in inner if hasattr(each, "__qualname__")), func))
+
+
+class LazySelector(selectors.BaseSelector):
+    """Asks the kernel for a descriptor at the first socket: most runs need none, and a loop is made for each."""
+
+    def __init__(self) -> None:
+        self.kernels: selectors.BaseSelector | None = None
+        """None as long as there was no socket."""
+        self._nothing: dict[Any, Any] = {}
+
+    def _real_one(self) -> selectors.BaseSelector:
+        if self.kernels is None:
+            self.kernels = selectors.DefaultSelector()
+        return self.kernels
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real_one().register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real_one().unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real_one().modify(fileobj, events, data)
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return self._real_one().select(timeout)
+
+    def get_map(self) -> Any:
+        return self._nothing if self.kernels is None else self.kernels.get_map()
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real_one().get_key(fileobj)
+
+    def close(self) -> None:
+        if self.kernels is not None:
+            self.kernels.close()
+
+
+def _hand_over(work: Future[Any], future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        futures._copy_future_state(work, future)  # type: ignore[attr-defined]
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,93 @@
+"""The words for a failing schedule."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from shared_testing.exploration.shared_things import shared_things
+from shared_testing.exploration.verdicts import Deadlock, Livelock
+from shared_testing.findings import Finding
+from shared_testing.findings.site import last_user_site
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared_testing.exploration.result import Result
+    from shared_testing.exploration.timeline import Step
+    from shared_testing.findings.site import Site
+
+_MOST_LINES = 40
+
+_CANCELLED_FIX = "undo or hand back in a finally block what was begun, also when CancelledError comes out of this await"
+
+
+def finding_of(result: Result) -> Finding:
+    """The failure under the rule that it breaks; the schedule is in the details."""
+    failure = result.failure
+    if isinstance(failure, (Deadlock, Livelock)):
+        found = failure.finding
+        return Finding(
+            found.rule, found.symptom, found.site, found.cause, found.fix, (*found.details, *_schedule_of(result))
+        )
+    # The rule is that of lost updates, which are the races that show without any exploration.
+    from shared_testing.detectors.lost_update import RULE
+
+    things = shared_things(result.timeline)
+    site = last_user_site(failure.__traceback__) if failure is not None else None
+    return Finding(
+        RULE,
+        f"{type(failure).__name__} in one order of arrivals: {_first_line(failure, site)}",
+        site,
+        cause=things[0] if things else _cause(result),
+        fix=_CANCELLED_FIX if result.cancelled else "",
+        details=_schedule_of(result),
+    )
+
+
+def report(result: Result) -> list[str]:
+    """The finding, then what ran between what."""
+    head = str(finding_of(result)).splitlines()
+    lines = result.timeline.lines(max(4, _MOST_LINES - len(head) - 2))
+    steps = ["  * = asyncio itself would have let another one go first", *lines] if lines else []
+    return [*head, *steps][:_MOST_LINES]
+
+
+def deviations(number: int) -> str:
+    """In words."""
+    return "1 deviation" if number == 1 else f"{number} deviations"
+
+
+def difference(one: Sequence[Step], other: Sequence[Step]) -> str:
+    """Where two runs of one schedule part, in words."""
+    different = [pair for pair in zip_longest(one, other) if pair[0] != pair[1]]
+    if not different:
+        return (
+            "the same schedule ran differently, and then alike: one run leaves something to the next (a global, a "
+            "cache, an attribute of a class)"
+        )
+    sites = (step.ends or step.begins for pair in different for step in pair if step is not None)
+    where = next((f", first at {site}" for site in sites if site is not None), "")
+    return (
+        f"the same schedule ran differently{where}: something else decides (a clock, dice, the order of a set, another "
+        "process or thread)"
+    )
+
+
+def _cause(result: Result) -> str:
+    if result.cancelled:
+        return "the cancellation came at a moment that the code does not provide for"
+    return "" if result.deviations else "it fails in asyncio's own order too: no other is needed to see it"
+
+
+def _schedule_of(result: Result) -> tuple[str, ...]:
+    own = (
+        "asyncio's own order" if not result.deviations else f"{deviations(result.deviations)} from asyncio's own order"
+    )
+    runs = f"{result.schedules} schedule{'s' if result.schedules != 1 else ''}"
+    cancelled = (result.cancelled,) if result.cancelled else ()
+    return (*cancelled, f"{own}, found after {runs}; replay it with the token {result.token}")
+
+
+def _first_line(failure: BaseException | None, site: Site | None) -> str:
+    return (str(failure).splitlines() or [site.source if site is not None else "no message"])[0][:200]

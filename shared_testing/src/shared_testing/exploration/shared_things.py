@@ -1,0 +1,46 @@
+"""Which thing several tasks changed, where it can be read from the lines that they stopped at."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from shared_testing.evidence.lost_updates import lost_updates
+from shared_testing.findings.syntax import tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared_testing.evidence.lost_updates import LostUpdate
+    from shared_testing.exploration.timeline import Timeline
+    from shared_testing.findings.site import Site
+
+
+def shared_things(timeline: Timeline) -> list[str]:
+    """A sentence for each value that was read before an await and written back after it, by several tasks."""
+    tasks: dict[tuple[str, str], set[int]] = {}
+    sites: dict[tuple[str, str], Site] = {}
+    for step in timeline.steps:
+        for site in (step.begins, step.ends):
+            if site is not None:
+                tasks.setdefault((site.path, site.function), set()).add(step.number)
+                sites[site.path, site.function] = site
+    several = [(sites[place], len(numbers)) for place, numbers in tasks.items() if len(numbers) > 1]
+    return [_told(update, number) for site, number in several for update in _updates(site)]
+
+
+def _told(update: LostUpdate, tasks: int) -> str:
+    return (
+        f"{update.what} is read at {update.read.line}, and written at {update.write.line} from that older value: "
+        f"{tasks} tasks did so at once in {update.write.function}"
+    )
+
+
+def _updates(site: Site) -> Iterator[LostUpdate]:
+    tree = tree_of(site.path)
+    name = site.function.rpartition(".")[2]
+    for node in ast.walk(tree) if tree is not None else ():
+        if not isinstance(node, ast.AsyncFunctionDef) or node.name != name:
+            continue
+        if node.lineno <= site.line <= (node.end_lineno or node.lineno):
+            yield from lost_updates(site.path, node, site.function)
