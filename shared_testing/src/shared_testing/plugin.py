@@ -9,34 +9,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest._code.code import ExceptionChainRepr, ReprEntry
 from _pytest.runner import runtestprotocol
 
 from shared_testing.detectors.detector import Scope
 from shared_testing.detectors.registry import RULES
 from shared_testing.findings.diagnosis import Allowance, diagnose
 from shared_testing.findings.github_notes import notes_of, repository_of
-from shared_testing.findings.json_lines import REPORT_KEY, JsonLines, as_json
+from shared_testing.findings.json_lines import REPORT_KEY, JsonLines
 from shared_testing.findings.site import Site
 from shared_testing.loop.scopes import name_scope
 from shared_testing.loop.survivors import Survivors
-from shared_testing.loop.virtual_clock import VirtualClockLoop
+from shared_testing.reports import SECTION, attach
 from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
 from shared_testing.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable
 
-    from shared_testing.findings import Finding
+pytest_plugins = ["shared_testing.fixtures", "shared_testing.exploring", "shared_testing.virtual_time"]
 
-pytest_plugins = ["shared_testing.fixtures"]
-
-_SETTINGS = pytest.StashKey[Settings]()
-_WATCHER = pytest.StashKey[Watcher]()
-_SURVIVORS = pytest.StashKey[Survivors]()
+SETTINGS = pytest.StashKey[Settings]()
+WATCHER = pytest.StashKey[Watcher]()
+SURVIVORS = pytest.StashKey[Survivors]()
 _WORKERS_NOTES = pytest.StashKey[list[str]]()
 _NOTES = "shared_testing_notes"
-_SECTION = "async findings"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,19 +51,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "virtual_time: run this async test on a clock that jumps when everything waits")
     config.addinivalue_line(
         "markers", "allow_finding(code, reason): this finding is meant here, for the reason that is given"
     )
     settings = _read_settings(config)
-    config.stash[_SETTINGS] = settings
+    config.stash[SETTINGS] = settings
     config.stash[_WORKERS_NOTES] = []
     if settings.findings != "off":
-        config.stash[_SURVIVORS] = survivors = Survivors()
+        config.stash[SURVIVORS] = survivors = Survivors()
         survivors.freeze()
         watcher = Watcher(settings, survivors.collect)
         watcher.install()
-        config.stash[_WATCHER] = watcher
+        config.stash[WATCHER] = watcher
         config.add_cleanup(survivors.thaw)
         config.add_cleanup(watcher.uninstall)
     # Under xdist the reports reach the controller, which is the one that writes.
@@ -94,57 +89,30 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return 0
 
 
-class _VirtualLoop:
-    """Gives a test the loop whose clock jumps. One factory leaves test ids as they are."""
-
-    @staticmethod
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-        return {"virtual": VirtualClockLoop}
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, None]:
-    """Choose the loop of a test that asks for virtual time, before whatever the user's own hook says.
-
-    For that test only: while anybody answers this hook, each async test costs a quarter more, and a loop that the
-    user has chosen for the others is none of our business.
-    """
-    item = metafunc.definition
-    if "virtual_clock" not in metafunc.fixturenames and not any(_marks(item, "virtual_time")):
-        return (yield)
-    plugins = metafunc.config.pluginmanager
-    plugins.register(_VirtualLoop)
-    try:
-        return (yield)
-    finally:
-        plugins.unregister(_VirtualLoop)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for _ in _allowances(item):
+        for _ in allowances(item):
             """Read each mark once: a wrong one is a usage error before anything has run."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What lives at this point lives on: leave it out of the collection after each test."""
-    if _WATCHER in session.config.stash:
-        session.config.stash[_SURVIVORS].freeze_all()
+    if WATCHER in session.config.stash:
+        session.config.stash[SURVIVORS].freeze_all()
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run the test, and report it once its findings are known, which is after its teardown."""
-    watcher = item.config.stash.get(_WATCHER, None)
+    watcher = item.config.stash.get(WATCHER, None)
     if watcher is None:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     watcher.begin(Scope(item.nodeid, test=item))
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
-    findings = diagnose(watcher.end(), _allowances(item))
-    item.config.stash[_SURVIVORS].after_test()
-    _attach(reports, findings, item.config.stash[_SETTINGS])
+    findings = diagnose(watcher.end(), allowances(item))
+    item.config.stash[SURVIVORS].after_test()
+    attach(reports, findings, item.config.stash[SETTINGS].findings)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
@@ -154,7 +122,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
     """Keep what the test raised: its traceback holds evidence."""
-    watcher = item.config.stash.get(_WATCHER, None)
+    watcher = item.config.stash.get(WATCHER, None)
     if watcher is not None and call.excinfo is not None:
         watcher.failed(call.excinfo.value)
     if watcher is not None and watcher.scope is not None:
@@ -171,7 +139,7 @@ def pytest_fixture_setup(
     A finalizer that is added after the runner's setup runs before the runner's own: when every fixture that
     used the loop is torn down, and what they left is still there.
     """
-    watcher = request.config.stash.get(_WATCHER, None)
+    watcher = request.config.stash.get(WATCHER, None)
     scope = watcher.scope if watcher is not None else None
     wider = scope is not None and fixturedef.scope != "function"
     if scope is not None:
@@ -193,10 +161,10 @@ def pytest_fixture_setup(
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Others look through the garbage collector at the end; what is frozen they would not see."""
-    if _SURVIVORS in session.config.stash:
-        session.config.stash[_SURVIVORS].thaw()
-    if hasattr(session.config, "workeroutput") and _WATCHER in session.config.stash:
-        session.config.workeroutput[_NOTES] = session.config.stash[_WATCHER].notes()
+    if SURVIVORS in session.config.stash:
+        session.config.stash[SURVIVORS].thaw()
+    if hasattr(session.config, "workeroutput") and WATCHER in session.config.stash:
+        session.config.workeroutput[_NOTES] = session.config.stash[WATCHER].notes()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -207,13 +175,13 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """In warn mode findings are told here; and whatever went wrong in a detector always is."""
-    warn = config.stash[_SETTINGS].findings == "warn"
+    warn = config.stash[SETTINGS].findings == "warn"
     reports = [each for several in terminalreporter.stats.values() for each in several if hasattr(each, REPORT_KEY)]
     if warn and reports:
-        terminalreporter.section(_SECTION)
+        terminalreporter.section(SECTION)
         texts = [f"{each.nodeid}\n{finding['text']}" for each in reports for finding in each.__dict__[REPORT_KEY]]
         terminalreporter.write_line("\n\n".join(texts))
-    notes = config.stash[_WATCHER].notes() if _WATCHER in config.stash else []
+    notes = config.stash[WATCHER].notes() if WATCHER in config.stash else []
     for note in dict.fromkeys([*notes, *config.stash[_WORKERS_NOTES]]):
         terminalreporter.write_line(f"shared_testing: {note}")
     # Here nothing is captured any more, and under xdist there is one who prints.
@@ -236,7 +204,7 @@ def _read_settings(config: pytest.Config) -> Settings:
         raise pytest.UsageError(str(error)) from None
 
 
-def _allowances(item: pytest.Item) -> list[Allowance]:
+def allowances(item: pytest.Item) -> list[Allowance]:
     return [_allowance(item, mark) for mark in _marks(item, "allow_finding")]
 
 
@@ -257,36 +225,3 @@ def _allowance(item: pytest.Item, mark: pytest.Mark) -> Allowance:
         )
     path, line, name = item.location
     return Allowance(RULES[code], reason, Site(str(item.config.rootpath / path), (line or 0) + 1, name))
-
-
-def _attach(reports: list[pytest.TestReport], findings: list[Finding], settings: Settings) -> None:
-    """Put the findings where they are read: on the test's own report, above anything else it has to say."""
-    if not findings:
-        return
-    report = next((each for each in reports if each.when == "call"), reports[0])
-    text = "\n\n".join(map(str, findings))
-    # The JUnit report takes a test's properties from its last report.
-    reports[-1].user_properties += [("async finding", f"{each.rule.code} {each.site}") for each in findings]
-    # Plain data: under xdist the report travels to the controller as JSON.
-    report.__dict__[REPORT_KEY] = [as_json(each) for each in findings]
-    if settings.findings == "warn":
-        return
-    instead = any(each.instead for each in findings)
-    if report.failed and not instead:
-        report.longrepr = _above(report.longrepr, text)
-    elif report.passed or instead:
-        report.outcome = "failed"
-        report.longrepr = text
-        # With this mark left in place the session would not count the failure, and exit with 0.
-        report.__dict__.pop("wasxfail", None)
-    else:
-        report.sections.append((_SECTION, text))
-
-
-def _above(longrepr: Any, text: str) -> Any:
-    if isinstance(longrepr, ExceptionChainRepr):
-        first = longrepr.chain[0][0]
-        told = ReprEntry([*text.splitlines(), ""], None, None, None, "value")
-        first.reprentries = [told, *first.reprentries]
-        return longrepr
-    return f"{text}\n\n{longrepr}"

@@ -26,9 +26,9 @@ class Patience:
         """Wait a moment; False when it is over."""
         if self._left_in_test <= 0:
             return False
-        began = time.monotonic()
+        began = time.perf_counter()
         time.sleep(_LOOK_AGAIN)
-        spent = time.monotonic() - began
+        spent = time.perf_counter() - began
         self._left -= spent
         self._left_in_test -= spent
         return True

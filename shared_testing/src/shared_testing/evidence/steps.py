@@ -167,8 +167,8 @@ class StepMonitor:
             return
         stop, self._stop = self._stop, None
         stop.release()
-        deadline = time.monotonic() + 0.5
-        while self.watchdog and not is_gone(self.watchdog) and time.monotonic() < deadline:
+        deadline = time.perf_counter() + 0.5
+        while self.watchdog and not is_gone(self.watchdog) and time.perf_counter() < deadline:
             _sleep(0.0002)
 
     def _watch(self, stop: _thread.LockType) -> None:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 # Not 0: code that tests `if self._started_at:` is right on every real machine.
-_EPOCH = 1000.0
+EPOCH = 1000.0
 
 # asyncio runs a timer that is due within the clock's resolution. The system's nanosecond would vanish in the
 # rounding of a float after a few virtual weeks, and the loop would spin before a timer that never is due.
@@ -33,7 +33,7 @@ _GRACE = 0.002
 class VirtualClock:
     """The clock of one :class:`VirtualClockLoop`."""
 
-    def __init__(self, epoch: float = _EPOCH) -> None:
+    def __init__(self, epoch: float = EPOCH) -> None:
         self._epoch = epoch
         self._time = epoch
 
