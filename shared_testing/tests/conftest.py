@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# They stand in the environment for test_plugin_works_with.py alone, which asks for them by name.
-_STRANGERS = ("randomly", "timeout", "xdist", "xdist.looponfail")
+# They stand in the environment for the tests that ask for them by name. Hypothesis alone takes a second to import.
+_STRANGERS = ("hypothesispytest", "randomly", "timeout", "xdist", "xdist.looponfail")
 
 
 @pytest.fixture(autouse=True)

@@ -134,6 +134,7 @@ class ItemRuns:
     def _phases(self, run: Run, schedule: Schedule) -> None:
         item = self._item
         if not item._request:
+            _renew_instance(item)
             item._initrequest()
         # Each run would add to what the one before has said.
         item._report_sections.clear()
@@ -184,6 +185,13 @@ class ItemRuns:
         run.findings = [each for each in told if each is not stuck]
         if run.findings and run.error is None and self._mode == "error" and not run.is_last:
             run.error = Found("\n\n".join(map(str, run.findings)))
+
+
+def _renew_instance(item: Any) -> None:
+    """Each test of a class has an instance of its own, and so has each run."""
+    if getattr(item.obj, "__self__", None) is item.instance is not None:
+        del item._instance
+        item._obj = None
 
 
 def _is_from_outside(error: BaseException) -> bool:

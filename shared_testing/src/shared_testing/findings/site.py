@@ -70,8 +70,13 @@ def is_users(filename: str) -> bool:
 # And nobody has made what the runner itself starts: the walk through all of pytest would find nothing.
 _CALLBACK = asyncio.Handle._run.__code__
 _RUNNER = asyncio.Runner.run.__code__
-_RUN = asyncio.BaseEventLoop.run_until_complete.__code__
-_END_FILES = frozenset({asyncio.events.__file__, asyncio.runners.__file__, asyncio.base_events.__file__})
+_RUN = asyncio.BaseEventLoop.run_until_complete.__name__
+_END_FILES = frozenset(
+    {
+        *(each.__file__ for each in (asyncio.events, asyncio.runners, asyncio.base_events)),
+        str(Path(__file__).parent.parent / "exploration" / "loop.py"),
+    }
+)
 
 
 def is_users_frame(frame: FrameType) -> bool:
@@ -91,7 +96,7 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
         if not isinstance(file, str) or file in _END_FILES or is_users(file):
             code = frame.f_code
             # By identity, one by one: to hash or compare code objects is to do so with all that they contain.
-            if code is _CALLBACK or code is _RUNNER or code is _RUN:
+            if code is _CALLBACK or code is _RUNNER or (file in _END_FILES and code.co_name == _RUN):
                 return None
             if is_users(code.co_filename):
                 return frame
