@@ -166,6 +166,7 @@ async def _answer_of_a_socket() -> None:
 
     def answer() -> None:
         asked.wait(5)
+        time.sleep(0.05)
         theirs.send(b"pong")
 
     thread = threading.Thread(target=answer)

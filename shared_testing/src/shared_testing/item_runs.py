@@ -22,9 +22,8 @@ from shared_testing.findings.diagnosis import Allowance, diagnose
 from shared_testing.reports import attach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shared_testing.findings import Finding
+    from shared_testing.loop.seen_time import SeenTime
     from shared_testing.loop.survivors import Survivors
     from shared_testing.settings import Mode
     from shared_testing.watch import Watcher
@@ -56,14 +55,21 @@ class LoopMaker:
 
     def __init__(self) -> None:
         self.schedule: Schedule | None = None
-        self.made: Callable[[Any], object] = _ignore
+        self.seen: SeenTime | None = None
+        """What the code under test takes for the time."""
 
     def __call__(self) -> asyncio.AbstractEventLoop:
         if self.schedule is None:
             return asyncio.new_event_loop()
         loop = self.schedule.new_event_loop()
-        self.made(loop)
+        if self.seen is not None:
+            self.seen.follow(loop)
         return loop
+
+    def begin(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        if self.seen is not None:
+            self.seen.forget()
 
 
 class ItemRuns:
@@ -90,7 +96,7 @@ class ItemRuns:
         """That in asyncio's own order, before anything could be left behind."""
 
     def once(self, schedule: Schedule) -> Run:
-        self._maker.schedule = schedule
+        self._maker.begin(schedule)
         run = Run()
         if self._watching is not None:
             self._watching[0].begin(Scope(self._item.nodeid, test=self._item))
@@ -202,7 +208,3 @@ def _is_from_outside(error: BaseException) -> bool:
             return True
         traceback = traceback.tb_next
     return False
-
-
-def _ignore(_: object) -> None:
-    pass

@@ -111,9 +111,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
                 _MAKER.see(None)
     if PLAN in item.stash and isinstance(item, pytest.Function):
         maker = loop_maker(item)
-        with seen_time(item) as seen:
-            maker.made = seen.follow
-            return (yield)
+        with seen_time(item) as maker.seen:
+            try:
+                return (yield)
+            finally:
+                maker.seen = None
     return (yield)
 
 

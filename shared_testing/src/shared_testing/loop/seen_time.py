@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 # Code that does not wait but looks at the clock again and again would do so for ever. After so many looks at the same
-# moment, and a second, time goes on for it.
+# moment, and a fifth of a second, time goes on for it.
 _LOOKS = 100
-_PATIENCE = 1.0
+_PATIENCE = 0.2
 
 _monotonic = time.monotonic
 
@@ -68,6 +68,10 @@ class SeenTime:
         if self._calendar is not None:
             loop.clock = _CalendarClock(self._traveller, self._calendar)
         self._clock = loop.clock
+
+    def forget(self) -> None:
+        """It is closed, and the next one not made yet."""
+        self._clock = None
 
     def _now(self) -> float:
         loop = asyncio._get_running_loop()

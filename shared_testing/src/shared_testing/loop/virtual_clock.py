@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from weakref import WeakSet
 
 from shared_testing.loop.idle import settle
+from shared_testing.loop.other_ends import both_ends_are_in
+from shared_testing.loop.standstill import threads_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +32,9 @@ _RESOLUTION = 1e-6
 
 # Loopback data is there at once, a wake-up may be late on a busy machine: look once more before a jump.
 _GRACE = 0.002
+# Somebody outside may need longer: a longer jump waits longer, within reason.
+_GRACE_SHARE = 0.01
+_LONGEST_GRACE = 1.0
 
 
 class VirtualClock:
@@ -61,14 +68,16 @@ class VirtualClock:
 class VirtualClockLoop(asyncio.SelectorEventLoop):
     """A real selector loop on a :class:`VirtualClock`.
 
-    The clock stands still while callbacks run, and while a job runs in an executor or data is on its way
-    through a socket, so that no timeout fires because real I/O took real time. A thread that the loop
-    does not know of (``threading.Thread``) does not hold the clock.
+    The clock stands still while callbacks run, and while a job runs in an executor or data is on its way through a
+    socket of this loop, so that no timeout fires because real I/O took real time. While a child process runs, it goes
+    as fast as the real one. Somebody else at the other end of a socket gets a hundredth of the jump in real time to
+    answer, and a whole second if a thread of this process may do so.
     """
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self._executor_jobs = 0
+        self._children: WeakSet[asyncio.SubprocessTransport] = WeakSet()
         super().__init__(_JumpingSelector(self, selectors.DefaultSelector()))
         self._clock_resolution = _RESOLUTION
 
@@ -96,8 +105,22 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         finally:
             self._executor_jobs -= 1
 
+    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> asyncio.SubprocessTransport:
+        transport: asyncio.SubprocessTransport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
+        self._children.add(transport)
+        return transport
+
     def may_jump(self) -> bool:
         return self._executor_jobs == 0
+
+    def has_children(self) -> bool:
+        return any(each.get_returncode() is None for each in self._children)
+
+    def grace(self, seconds: float) -> float:
+        """Real seconds in which others may answer before a jump of so many."""
+        if both_ends_are_in(self):
+            return _GRACE
+        return _LONGEST_GRACE if threads_run() else min(_LONGEST_GRACE, max(_GRACE, seconds * _GRACE_SHARE))
 
     def jump(self, seconds: float) -> None:
         # Not now + seconds: the sum would land a rounding error before the timer, and the loop would spin.
@@ -118,11 +141,24 @@ class _JumpingSelector(selectors.BaseSelector):
             return events
         if timeout is None or not self._loop.may_jump():
             return self._real.select(None)
+        if self._loop.has_children():
+            return self._select_in_real_time(timeout)
         # The loop's own wake-up pipe is always registered.
         if len(self.get_map()) > 1:
-            events = self._real.select(_GRACE)
+            events = self._real.select(self._loop.grace(timeout))
         if not events:
             self._loop.jump(timeout)
+        return events
+
+    def _select_in_real_time(self, timeout: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Nobody knows what a child process waits for: let its seconds be ours."""
+        began = perf_counter()
+        events = self._real.select(timeout)
+        passed = perf_counter() - began
+        if passed >= timeout:
+            self._loop.jump(timeout)
+        else:
+            self._loop.clock._time += passed
         return events
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
