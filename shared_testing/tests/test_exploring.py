@@ -525,15 +525,15 @@ async def test_race(amount):
 
 
 def test_hypothesis_explores_each_example(pytester: pytest.Pytester) -> None:
-    """The example is shrunk by hypothesis, the schedule by us, and both are told."""
-    result = run(pytester, HYPOTHESIS % "await asyncio.gather(deposit(0.01, amount), deposit(0.012, amount))", "-p", "hypothesispytest")
-    result.assert_outcomes(failed=1)
+    """The example is hypothesis's affair, the schedule ours, and both are told."""
+    race = HYPOTHESIS % "await asyncio.gather(deposit(0.01, amount), deposit(0.012, amount))"
+    fine = HYPOTHESIS % "await deposit(0.01, amount); await deposit(0.01, amount)"
+    # Its import takes a second.
+    both = race + fine.replace("test_race", "test_fine")
+    result = run(pytester, both, "-p", "hypothesispytest")
+    result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["*AT401 AssertionError in one order of arrivals*", "*replay it with the token*"])
     result.stdout.fnmatch_lines(["*amount=*"])
-    token = re.search(r"replay it with the token (\S+)", str(result.stdout))
-    assert token is not None
-    fine = HYPOTHESIS % "await deposit(0.01, amount); await deposit(0.01, amount)"
-    run(pytester, fine).assert_outcomes(passed=1)
 
 
 def test_randomly_timeout_and_xdist_stand_beside_it(pytester: pytest.Pytester, tmp_path: Path) -> None:
@@ -564,6 +564,9 @@ def test_a_timeout_of_pytest_timeout_ends_the_search(pytester: pytest.Pytester) 
         """
     )
     result = pytester.runpytest_subprocess(*_MODES, "-p", "timeout", "-p", "no:cacheprovider")
-    result.assert_outcomes(failed=1, passed=1)
+    # It may come in a fixture's setup: then it is an error.
+    outcomes = result.parseoutcomes()
+    assert outcomes["passed"] == 1
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == 1
     result.stdout.fnmatch_lines(["*Timeout (>0.3s) from pytest-timeout*"])
     assert "AT401" not in str(result.stdout)

@@ -30,6 +30,29 @@ async def test_holders_come_in_the_order_of_asking(settle: Callable[[], Awaitabl
     assert len(locks) == 0
 
 
+@pytest.mark.explore(schedules=60, cancel="victim")
+async def test_wherever_a_holder_is_cancelled_the_turn_goes_on() -> None:
+    """While it waits, when it has just got its turn, and while it holds: never two at once, and no turn is lost."""
+    locks, holding, peak = PathLocks(), 0, 0
+
+    async def hold() -> None:
+        nonlocal holding, peak
+        await locks.acquire("f")
+        try:
+            holding += 1
+            peak = max(peak, holding)
+            await asyncio.sleep(0.01)
+        finally:
+            holding -= 1
+            locks.release("f")
+
+    holders = [asyncio.create_task(hold(), name=name) for name in ("first", "victim", "last")]
+    await asyncio.wait(holders)
+    assert holders[-1].exception() is None
+    assert peak == 1
+    assert len(locks) == 0
+
+
 async def test_other_keys_do_not_wait() -> None:
     """A lock is of one path."""
     locks = PathLocks()

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from queue_processor import Backoff, CalledFromHandler, ItemFailed, QueueProcessor
+from queue_processor import (
+    Backoff,
+    CalledFromHandler,
+    ItemFailed,
+    ProcessorNotRunning,
+    QueueClosed,
+    QueueProcessor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -192,6 +199,48 @@ async def test_an_item_whose_consumer_is_cancelled_goes_to_one_that_waits(
     first.cancel()
     await second
     assert (book.started["x"], book.done["x"]) == (2, 1)
+
+
+@pytest.mark.explore(schedules=60, cancel="victim")
+async def test_whenever_a_consumer_is_cancelled_its_item_is_handed_back() -> None:
+    """At each of its suspensions, and in whatever order the handlers end, each item is done once in the end. (Q7)"""
+    done: list[str] = []
+
+    async def handle(item: str) -> None:
+        await asyncio.sleep(0.01)
+        done.append(item)
+
+    processor = QueueProcessor(handle)
+    victim = asyncio.create_task(processor.consumer(), name="victim")
+    other = asyncio.create_task(processor.consumer())
+    await processor.producer(["a", "b", "c"])
+    await asyncio.wait([victim, other])
+    assert sorted(done) == ["a", "b", "c"]
+    assert processor.unfinished == []
+
+
+@pytest.mark.explore(schedules=60)
+async def test_leaving_the_service_loses_nothing_that_was_put() -> None:
+    """Whatever is in work, queued or just being put when the block is left is done once, or given back."""
+    done: list[str] = []
+
+    async def handle(item: str) -> None:
+        await asyncio.sleep(0.01)
+        done.append(item)
+
+    async def put(item: str) -> bool:
+        await asyncio.sleep(0.01)
+        try:
+            await processor.put(item)
+        except (ProcessorNotRunning, QueueClosed):
+            return False
+        return True
+
+    async with QueueProcessor(handle, consumers=2) as processor:
+        puts = [asyncio.create_task(put(item)) for item in "abc"]
+        await asyncio.sleep(0.011)
+    taken = [item for item, was_taken in zip("abc", await asyncio.gather(*puts), strict=True) if was_taken]
+    assert sorted(done) == taken
 
 
 async def test_process_all_returns_its_results_and_keeps_only_the_latest(ledger: type[Any]) -> None:

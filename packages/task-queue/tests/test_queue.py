@@ -25,6 +25,35 @@ async def test_results_are_in_input_order(virtual_clock: VirtualClock, tasks: Ta
     assert virtual_clock.now == 3
 
 
+@pytest.mark.explore(schedules=60)
+async def test_whoever_ends_first_each_task_runs_once_and_the_limit_holds(tasks: TaskBuilders) -> None:
+    """In every order in which the tasks may end, two calls at once share the places, and none is left free."""
+    queue = AsyncTaskQueue(2)
+    slow = [tasks.slow(0.01 + number / 1000, number) for number in range(4)]
+    calls = [[(number, slow[number], (), {}) for number in some] for some in ((0, 1), (2, 3))]
+    first, second = await asyncio.gather(*(queue.process_all(call) for call in calls))
+    assert [result.result for result in (*first, *second)] == [0, 1, 2, 3]
+    assert [each.calls for each in slow] == [1] * 4
+    # A place that was lost would be missing here.
+    again = tasks.slow(1)
+    await queue.process_all([(number, again, (), {}) for number in range(2)])
+    assert again.peak == 2
+
+
+@pytest.mark.explore(schedules=60, cancel="call")
+async def test_wherever_a_call_is_cancelled_its_places_are_free_again(tasks: TaskBuilders) -> None:
+    """Nothing of it runs on, and the queue is as good as new."""
+    queue = AsyncTaskQueue(2)
+    slow = tasks.slow(0.01)
+    call = asyncio.create_task(queue.process_all([(number, slow, (), {}) for number in range(3)]), name="call")
+    await asyncio.wait([call])
+    assert slow.running == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    again = tasks.slow(1)
+    await queue.process_all([(number, again, (), {}) for number in range(2)])
+    assert again.peak == 2
+
+
 async def test_arguments_are_passed_on(tasks: TaskBuilders) -> None:
     """Positional and keyword arguments reach the function as given."""
     slow = tasks.slow(0)

@@ -46,6 +46,37 @@ async def test_fifty_logins_at_once_are_one(users: FakeUsers, member: Authentica
     assert users.connections == 1
 
 
+@pytest.mark.explore(schedules=25)
+async def test_in_whatever_order_the_refusals_come_there_is_one_login(
+    users: FakeUsers, member: AuthenticatedAPIClient
+) -> None:
+    """Each answer may be late, and one caller may leave: the others still share one login (A6)."""
+    await member.authenticate("testuser", "testpass")
+    users.expire_tokens()
+    calls = [asyncio.create_task(member.fetch_user(number)) for number in (1, 2, 3)]
+    await asyncio.sleep(0.01)
+    calls[0].cancel()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [outcome["id"] for outcome in outcomes if isinstance(outcome, dict)][-2:] == [2, 3]
+    assert users.logins <= 2
+    assert (await member.fetch_user(1))["id"] == 1
+    assert users.logins == 2
+
+
+@pytest.mark.explore(schedules=20, cancel="call")
+async def test_wherever_a_call_is_cancelled_the_other_gets_the_login(
+    users: FakeUsers, member: AuthenticatedAPIClient
+) -> None:
+    """The login belongs to nobody: it goes on for those who are left."""
+    await member.authenticate("testuser", "testpass")
+    users.expire_tokens()
+    leaving = asyncio.create_task(member.fetch_user(1), name="call")
+    staying = asyncio.create_task(member.fetch_user(2))
+    await asyncio.wait([leaving, staying])
+    assert staying.result()["id"] == 2
+    assert users.logins == 2
+
+
 async def test_logins_of_different_people_take_turns(
     users: FakeUsers, member: AuthenticatedAPIClient, virtual_clock: VirtualClock
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from time import perf_counter
@@ -188,7 +189,7 @@ def _tell_schedule(item: pytest.Function, run: Run, result: Result) -> None:
     assert raced is not None
     shared = shared_fixtures(item)
     more = (
-        f"pytest {shlex.quote(item.nodeid)} --replay={result.token}",
+        f"pytest {shlex.quote(_from_here(item))} --replay={result.token}",
         *([f"all schedules shared {', '.join(shared)}"] if shared else ()),
         *(f"not controlled: {each}" for each in result.uncontrolled[:2]),
     )
@@ -211,6 +212,12 @@ def _tell_schedule(item: pytest.Function, run: Run, result: Result) -> None:
         fail(main_report(run.reports), "\n".join(lines))
     else:
         tell_above(main_report(run.reports), "\n".join(lines))
+
+
+def _from_here(item: pytest.Function) -> str:
+    """How to name it on the command line of who has started this run: a node's id begins at the root."""
+    path = os.path.relpath(item.path, item.config.invocation_params.dir)
+    return "::".join([path, *item.nodeid.split("::")[1:]])
 
 
 def _as_data(step: Any) -> dict[str, Any]:
