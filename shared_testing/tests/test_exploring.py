@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+# Otherwise each run of pytest in this process would import them anew, and forget them at its end.
+import shared_testing.examples
+import shared_testing.explored_item  # noqa: F401
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -66,7 +70,7 @@ def test_a_race_is_told_with_its_lines_and_its_token(pytester: pytest.Pytester) 
             "AT401 AssertionError in one order of arrivals: assert 1 == 3",
             "  --> test_it.py:19 in test_race",
             '   |   assert account["balance"] == 3',
-            "  cause: account[[]'balance'] is read at 4, and written at 6 from that older value: 2 tasks did so at once in *",
+            "  cause: account[[]'balance'] is read at 4, and written at 6 from that older value: 2 tasks did so *",
             "  note:  1 deviation from asyncio's own order, found after 2 schedules; replay it with the token *",
             "  note:  pytest test_it.py::test_race --replay=*",
             "what ran; [*] = asyncio itself would have let another one go first:",
@@ -84,7 +88,9 @@ def test_a_pass_says_what_it_proves(pytester: pytest.Pytester) -> None:
     """With -v in the summary, and in the JUnit report; without it nothing is added."""
     result = run(pytester, MENDED, "-v", "--junit-xml=junit.xml")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*explored schedules*", "test_it.py::test_race: no failure in any schedule* complete)"])
+    result.stdout.fnmatch_lines(
+        ["*explored schedules*", "test_it.py::test_race: no failure in any schedule* complete)"]
+    )
     assert 'name="explored" value="no failure in any schedule' in (pytester.path / "junit.xml").read_text("utf-8")
     assert "explored" not in str(run(pytester, MENDED).stdout)
 
@@ -224,7 +230,9 @@ def test_counts():
 @pytest.mark.parametrize("findings", ["error", "off"])
 def test_fixtures_of_a_function_are_set_up_afresh_for_each_schedule(pytester: pytest.Pytester, findings: str) -> None:
     """Sync and async, generators, parametrised and pytest's own; those of a wider scope are shared, which is said."""
-    result = run(pytester, FIXTURES, "-v", f"--findings={findings}", "--junit-xml=junit.xml", "-o", "junit_family=xunit1")
+    result = run(
+        pytester, FIXTURES, "-v", f"--findings={findings}", "--junit-xml=junit.xml", "-o", "junit_family=xunit1"
+    )
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(["*test_fresh*: no failure in any schedule*all shared shared (module)"])
     assert (pytester.path / "junit.xml").read_text("utf-8").count('<property name="n"') == 4
@@ -249,7 +257,10 @@ def test_fixtures_in_strict_mode(pytester: pytest.Pytester) -> None:
             "@pytest_asyncio.fixture(loop_scope='session')\nasync def x(): pass\n@MARK\nasync def test_x(x): pass",
             "has the async fixture 'x' on the event loop of its session",
         ),
-        ("@pytest.mark.explore(runs=3)\nasync def test_x(): pass", "no runs; there are schedules, seed, lateness, cancel"),
+        (
+            "@pytest.mark.explore(runs=3)\nasync def test_x(): pass",
+            "no runs; there are schedules, seed, lateness, cancel",
+        ),
         ("@pytest.mark.explore(3)\nasync def test_x(): pass", "explore takes keywords: schedules, seed"),
         ("@pytest.mark.explore(schedules=0)\nasync def test_x(): pass", "schedules=0: give the number of schedules"),
         ("@pytest.mark.explore(lateness='x')\nasync def test_x(): pass", "lateness='x': give seconds"),
@@ -373,7 +384,9 @@ def test_the_command_line_has_the_last_word_and_the_ini_file_the_first(pytester:
     source = MENDED.replace("schedules=20", "schedules=3")
     run(pytester, source, "-v").stdout.fnmatch_lines(["*(3 runs*"])
     run(pytester, source, "-v", "--schedules=7").stdout.fnmatch_lines(["*(7 runs*"])
-    run(pytester, MENDED.replace("(schedules=20)", ""), "-v", "-o", "explore_schedules=5").stdout.fnmatch_lines(["*(5 runs*"])
+    run(pytester, MENDED.replace("(schedules=20)", ""), "-v", "-o", "explore_schedules=5").stdout.fnmatch_lines(
+        ["*(5 runs*"]
+    )
     run(pytester, RACE, "--lateness=0.001").assert_outcomes(passed=1)
     run(pytester, RACE, "-o", "explore_lateness=0.001").assert_outcomes(passed=1)
     run(pytester, RACE, "--seed=3").assert_outcomes(failed=1)
@@ -401,7 +414,11 @@ async def test_cancel():
 
 def test_a_cancellation_is_tried_at_each_suspension(pytester: pytest.Pytester) -> None:
     """By the mark or by --cancel; of a task that does not exist is a mistake that is told."""
-    for source, option in ((CANCELLED % "True", "-q"), (CANCELLED % "'worker'", "-q"), (CANCELLED % "False", "--cancel")):
+    for source, option in (
+        (CANCELLED % "True", "-q"),
+        (CANCELLED % "'worker'", "-q"),
+        (CANCELLED % "False", "--cancel"),
+    ):
         result = run(pytester, source, option)
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["AT401 *", "*worker*cancelled*"])
@@ -539,7 +556,9 @@ def test_hypothesis_explores_each_example(pytester: pytest.Pytester) -> None:
 def test_randomly_timeout_and_xdist_stand_beside_it(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """The token comes home from a worker, the pass with it, and the state of the dice is one for all runs."""
     pytester.makepyfile(test_it=RACE + RACE[RACE.index("@pytest.mark.explore") :].replace("test_race", "test_two"))
-    result = pytester.runpytest_subprocess(*_MODES, "-v", "-p", "xdist", "-p", "randomly", "-p", "timeout", "--timeout=50", "-n2")
+    result = pytester.runpytest_subprocess(
+        *_MODES, "-v", "-p", "xdist", "-p", "randomly", "-p", "timeout", "--timeout=50", "-n2"
+    )
     result.assert_outcomes(failed=2)
     kept = pytester.path / ".pytest_cache" / "v" / "shared_testing" / "failing_schedules"
     assert set(json.loads(kept.read_text("utf-8"))) == {"test_it.py::test_race", "test_it.py::test_two"}

@@ -22,7 +22,7 @@ SCHEDULES = 20
 @contextmanager
 def explored_examples(item: pytest.Function) -> Iterator[None]:
     """Inside, the test's function that hypothesis calls runs its example under each schedule of a search."""
-    hypothesis: Any = item.obj.hypothesis  # type: ignore[attr-defined]
+    hypothesis: Any = item.obj.hypothesis
     synchronous = hypothesis.inner_test
     # pytest-asyncio has put a function that is not async in the place of the user's.
     explorer = _Examples(item, synchronous.__wrapped__)
@@ -70,5 +70,3 @@ class _Examples:
                 if self._watcher is not None:
                     self._watcher.look_before_close(loop)
         return None
-
-

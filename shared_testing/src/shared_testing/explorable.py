@@ -12,8 +12,6 @@ from shared_testing.findings.site import is_users
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Definition = pytest.Function
-
 
 def inner_test(item: pytest.Function) -> Any:
     """The coroutine function that hypothesis calls for each example; None for a test without hypothesis."""
@@ -57,8 +55,7 @@ def _unsound_fixtures(item: pytest.Function) -> Iterator[str]:
         if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
             continue
         if fixture.scope != "function":
-            yield f"has the async fixture {name!r} of {fixture.scope} scope, which lives on another loop: make it one of \
-function scope"
+            yield f"has the async fixture {name!r} of {fixture.scope} scope, on another loop: give it function scope"
         elif (scope := _loop_scope(item, function)) != "function":
             yield f"has the async fixture {name!r} on the event loop of its {scope}: set its loop_scope to function"
         elif inner_test(item) is not None:

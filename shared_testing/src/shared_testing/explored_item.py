@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.leaked_state import RULE as LEAKED_STATE
 from shared_testing.explorable import shared_fixtures
+from shared_testing.exploration.report import finding_of
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.exploration.token import StaleToken
 from shared_testing.exploring import EXPLORED, PLAN, SESSION, Session, loop_maker
@@ -94,14 +95,13 @@ class _Exploration:
 
     def _searched(self, search: Search) -> _Outcome:
         progress = _Progress(self._item, self._plan.schedules)
-        failed = passed = run = None
+        failed = passed = run = Run()
         try:
             while True:
                 try:
                     schedule = search.next()
                 except ValueError as error:
                     # The token no longer fits, or there is nobody of that name to cancel.
-                    assert run is not None
                     return _Outcome(run, search.result, trouble=str(error))
                 if schedule is None:
                     break
@@ -114,9 +114,7 @@ class _Exploration:
         finally:
             search.close()
             progress.end()
-        told = failed if search.result.failure is not None else passed
-        assert told is not None
-        return _Outcome(told, search.result)
+        return _Outcome(failed if search.result.failure is not None else passed, search.result)
 
     def _check(self, outcome: _Outcome) -> None:
         """Is it the schedule? A test that leaves something behind fails in asyncio's own order too, the second time."""
@@ -185,8 +183,7 @@ def _says(item: pytest.Function, result: Result) -> str:
 
 def _tell_schedule(item: pytest.Function, run: Run, result: Result) -> None:
     """The failure that only some schedules show."""
-    raced = result.finding
-    assert raced is not None
+    raced = finding_of(result)
     shared = shared_fixtures(item)
     more = (
         f"pytest {shlex.quote(_from_here(item))} --replay={result.token}",
@@ -240,14 +237,15 @@ class _Progress:
 
     def __init__(self, item: pytest.Function, budget: int | None) -> None:
         terminal: Any = item.config.pluginmanager.getplugin("terminalreporter")
-        self._terminal = terminal if terminal is not None and terminal.isatty else None
+        self._terminal = terminal
+        self._silent = terminal is None or not terminal.isatty
         self._name = item.name
         self._of = f" of {budget}" if budget else ""
         self._next = perf_counter() + _LONG
         self._shown = False
 
     def tell(self, schedules: int) -> None:
-        if self._terminal is None or (now := perf_counter()) < self._next:
+        if self._silent or (now := perf_counter()) < self._next:
             return
         self._next = now + _AGAIN
         if not self._shown:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--explore", action="store_true", help="explore every async test, not only the marked ones")
     group.addoption("--schedules", type=int, metavar="N", help="how many schedules a test is run under (200)")
     group.addoption("--seed", type=int, metavar="N", help="only the seeded mix of schedules, with this seed")
-    group.addoption("--lateness", type=float, metavar="S", help="how late answers from outside may be (0.02 s, virtual)")
+    group.addoption("--lateness", type=float, metavar="S", help="how late answers from outside may be (0.02)")
     group.addoption("--cancel", action="store_true", default=None, help="cancel each task at each of its suspensions")
     group.addoption("--replay", metavar="TOKEN", help="run one test under the one schedule that failed")
     parser.addini("explore", "explore every async test, not only the marked ones", type="bool", default=False)
@@ -79,7 +79,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"explore({', '.join(f'{name}=...' for name in Plan._fields)}): run this async test under many legal schedules, "
+        f"explore({', '.join(f'{name}=...' for name in Plan._fields)}): run this async test under many schedules, "
         "with its function-scoped fixtures set up afresh for each",
     )
     given = {name: value for name in _OPTIONS if (value := config.getoption(f"--{name}")) is not None}
@@ -132,12 +132,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mark = item.get_closest_marker("explore") if "explore" in item.keywords else None
         if mark is None and not ((session.everything or session.replay is not None) and is_async(item)):
             continue
+        reason = _why_not(item)
+        # A mark of a class or module is for those of its tests that it fits.
+        if reason and mark is not None and (is_async(item) or mark in item.own_markers):
+            raise pytest.UsageError(f"{item.nodeid}: explore: this test {reason}")
         try:
             plan = session.plan(mark)
-            reason = _why_not(item)
-            # A mark of a class or module is for those of its tests that it fits.
-            if reason and mark is not None and (is_async(item) or mark in item.own_markers):
-                raise SettingsError(f"explore: this test {reason}")
         except SettingsError as error:
             raise pytest.UsageError(f"{item.nodeid}: {error}") from None
         if not reason:
@@ -161,8 +161,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     explored = [item for item in session.items if PLAN in item.stash]
     if len(session.items) != 1 or not explored:
-        what = f"{len(session.items)} were selected" if len(session.items) != 1 else "the one selected cannot be explored"
-        raise pytest.UsageError(f"--replay={replay} replays one test, and {what}: pytest 'test_file.py::test_name' --replay=...")
+        what = (
+            f"{len(session.items)} were selected" if len(session.items) != 1 else "the one selected cannot be explored"
+        )
+        raise pytest.UsageError(
+            f"--replay={replay} replays one test, and {what}: pytest 'test_file.py::test_name' --replay=..."
+        )
 
 
 # ---------------------------------------------------------------------- hypothesis
@@ -191,8 +195,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     from shared_testing.explored_item import explore_item
 
-    assert isinstance(item, pytest.Function)
-    explore_item(item, nextitem)
+    explore_item(cast("pytest.Function", item), nextitem)
     return True
 
 
@@ -247,4 +250,3 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         reasons = "; ".join(f"{count} {reason}" for reason, count in refused.most_common())
         line += f"; {refused.total()} could not be explored: {reasons}"
     terminalreporter.write_line(line)
-

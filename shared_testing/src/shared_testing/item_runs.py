@@ -161,9 +161,7 @@ class ItemRuns:
         """As pytest does it; but a debugger is not for runs that nobody will see."""
         item = self._item
         hook = getattr(item.ihook, f"pytest_runtest_{when}")
-        call = CallInfo.from_call(
-            partial(hook, item=item, **given), when, reraise=get_reraise_exceptions(item.config)
-        )
+        call = CallInfo.from_call(partial(hook, item=item, **given), when, reraise=get_reraise_exceptions(item.config))
         report = item.ihook.pytest_runtest_makereport(item=item, call=call)
         if schedule.recorder is not None and check_interactive_exception(call, report):
             item.ihook.pytest_exception_interact(node=item, call=call, report=report)

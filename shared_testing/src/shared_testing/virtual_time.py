@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +11,7 @@ from shared_testing.loop.seen_time import NoCalendar, SeenTime, read_calendar
 from shared_testing.loop.virtual_clock import VirtualClockLoop
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Generator, Mapping
 
     LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -58,8 +58,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "virtual_time(calendar=None): run this async test on a clock that jumps when everything waits; with calendar=True "
-        "or a moment, time.time() and datetime.now() go along",
+        "virtual_time(calendar=None): run this async test on a clock that jumps when everything waits; with "
+        "calendar=True or a moment, time.time() and datetime.now() go along",
     )
 
 
@@ -121,12 +121,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def seen_time(item: pytest.Item) -> SeenTime:
     mark = item.get_closest_marker("virtual_time")
-    asked = dict(mark.kwargs) if mark is not None else {}
+    asked = mark.kwargs if mark is not None else {}
+    if asked.keys() - {"calendar"} or (mark is not None and mark.args):
+        raise pytest.UsageError(f"{item.nodeid}: virtual_time takes one keyword: calendar")
     try:
-        calendar = read_calendar(asked.pop("calendar", None))
-        if asked or (mark is not None and mark.args):
-            raise ValueError("virtual_time takes one keyword: calendar")
-        return SeenTime(calendar)
+        return SeenTime(read_calendar(asked.get("calendar")))
     except NoCalendar as error:
         raise pytest.UsageError(f"{item.nodeid}: {error}") from None
     except ValueError as error:

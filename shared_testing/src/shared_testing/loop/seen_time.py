@@ -12,13 +12,10 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from shared_testing.loop.virtual_clock import EPOCH, VirtualClock
 from shared_testing.patches import Patches
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 # Code that does not wait but looks at the clock again and again would do so for ever. After so many looks at the same
 # moment, and a fifth of a second, time goes on for it.
@@ -51,14 +48,14 @@ class SeenTime:
         self._traveller: Any = None
         self._seen = (0.0, 0, 0.0)
 
-    def __enter__(self) -> SeenTime:
+    def __enter__(self) -> Self:
         if self._travel is not None:
             self._traveller = self._travel.start()
         self._patches.set(time, "monotonic", self._now)
         self._patches.set(time, "monotonic_ns", self._now_ns)
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._patches.undo()
         if self._travel is not None:
             self._travel.stop()
@@ -123,11 +120,8 @@ def read_calendar(value: object) -> datetime | None:
         return None
     if value is True:
         return datetime.now(UTC).replace(microsecond=0)
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if not isinstance(value, datetime):
-        raise ValueError(f"calendar={value!r}")
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _travel(begins: datetime) -> Any:
