@@ -14,6 +14,7 @@ import pytest
 from shared_testing.explorable import is_async, why_not
 from shared_testing.plan import Plan, read_plan
 from shared_testing.settings import SettingsError
+from shared_testing.unrewritten import without_rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -47,7 +48,8 @@ class Session:
     @property
     def maker(self) -> LoopMaker:
         if self._maker is None:
-            from shared_testing.item_runs import LoopMaker
+            with without_rewriting():
+                from shared_testing.item_runs import LoopMaker
 
             self._maker = LoopMaker()
         return self._maker
@@ -177,7 +179,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     """Under hypothesis each example is explored by itself: its fixtures, if it has any, are shared anyway."""
     if PLAN not in pyfuncitem.stash or not hasattr(pyfuncitem.obj, "hypothesis"):
         return (yield)
-    from shared_testing.examples import explored_examples
+    with without_rewriting():
+        from shared_testing.examples import explored_examples
 
     with explored_examples(pyfuncitem):
         return (yield)
@@ -193,7 +196,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     if getattr(option, "setuponly", False) or getattr(option, "setupplan", False):
         return None
-    from shared_testing.explored_item import explore_item
+    with without_rewriting():
+        from shared_testing.explored_item import explore_item
 
     explore_item(cast("pytest.Function", item), nextitem)
     return True
