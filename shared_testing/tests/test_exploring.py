@@ -589,3 +589,37 @@ def test_a_timeout_of_pytest_timeout_ends_the_search(pytester: pytest.Pytester) 
     assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == 1
     result.stdout.fnmatch_lines(["*Timeout (>0.3s) from pytest-timeout*"])
     assert "AT401" not in str(result.stdout)
+
+
+class Screen:
+    """As much of a terminal as the progress needs."""
+
+    isatty = True
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.currentfspath: object = "test_it.py"
+
+    def ensure_newline(self) -> None:
+        self.lines.append("newline")
+
+    def rewrite(self, line: str, *, erase: bool) -> None:
+        assert erase
+        self.lines.append(line)
+
+
+def test_a_long_search_shows_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two seconds, on a terminal only, and nothing of it stays."""
+    now = [0.0]
+    monkeypatch.setattr(shared_testing.explored_item, "perf_counter", lambda: now[0])
+    for tty, shown in ((True, ["newline", "test_x: 900 of 1000 schedules", ""]), (False, [])):
+        now[0] = 0.0
+        screen = Screen()
+        screen.isatty = tty
+        progress = shared_testing.explored_item.Progress(screen, "test_x", 1000)
+        for moment, schedules in ((1.9, 400), (2.1, 900), (2.15, 950)):
+            now[0] = moment
+            progress.tell(schedules)
+        progress.end()
+        assert screen.lines == shown
+        assert (screen.currentfspath is None) == tty

@@ -94,7 +94,8 @@ class _Exploration:
         return outcome if outcome.result.failure is not None or outcome.run.is_last else None
 
     def _searched(self, search: Search) -> _Outcome:
-        progress = _Progress(self._item, self._plan.schedules)
+        terminal = self._item.config.pluginmanager.getplugin("terminalreporter")
+        progress = Progress(terminal, self._item.name, self._plan.schedules)
         failed = passed = run = Run()
         try:
             while True:
@@ -232,14 +233,13 @@ def _place(site: Any) -> dict[str, Any] | None:
     return None if site is None else {"path": site.path, "line": site.line, "source": site.source}
 
 
-class _Progress:
+class Progress:
     """On a terminal, for a search that takes long."""
 
-    def __init__(self, item: pytest.Function, budget: int | None) -> None:
-        terminal: Any = item.config.pluginmanager.getplugin("terminalreporter")
+    def __init__(self, terminal: Any, name: str, budget: int | None) -> None:
         self._terminal = terminal
         self._silent = terminal is None or not terminal.isatty
-        self._name = item.name
+        self._name = name
         self._of = f" of {budget}" if budget else ""
         self._next = perf_counter() + _LONG
         self._shown = False
