@@ -30,7 +30,7 @@ async def test_whoever_ends_first_each_task_runs_once_and_the_limit_holds(tasks:
     """In every order in which the tasks may end, two calls at once share the places, and none is left free."""
     queue = AsyncTaskQueue(2)
     slow = [tasks.slow(0.01 + number / 1000, number) for number in range(4)]
-    calls = [[(number, slow[number], (), {}) for number in some] for some in ((0, 1), (2, 3))]
+    calls: list[list[Any]] = [[(number, slow[number], (), {}) for number in some] for some in ((0, 1), (2, 3))]
     first, second = await asyncio.gather(*(queue.process_all(call) for call in calls))
     assert [result.result for result in (*first, *second)] == [0, 1, 2, 3]
     assert [each.calls for each in slow] == [1] * 4

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from shared_testing.detectors.leaked_state import RULE as LEAKED_STATE
 from shared_testing.explorable import shared_fixtures
 from shared_testing.exploration.report import finding_of
@@ -21,8 +23,6 @@ from shared_testing.plugin import SETTINGS, SURVIVORS, WATCHER, allowances
 from shared_testing.reports import attach, fail, main_report, note, tell_above
 
 if TYPE_CHECKING:
-    import pytest
-
     from shared_testing.exploration.result import Result
     from shared_testing.exploration.search import Search
     from shared_testing.settings import Settings
@@ -112,6 +112,8 @@ class _Exploration:
                 search.ended(run.error)
                 failed, passed = (run, passed) if run.error is not None else (failed, run)
                 progress.tell(search.result.schedules)
+        except pytest.fail.Exception as error:
+            return _Outcome(self._runs.ended_from_outside(error), search.result)
         finally:
             search.close()
             progress.end()

@@ -137,6 +137,18 @@ class ItemRuns:
             attach(reports, diagnose(watcher.end(), []), self._mode)
             survivors.after_test()
 
+    def ended_from_outside(self, error: BaseException) -> Run:
+        """A signal's handler has raised between two phases: the test's time is over."""
+        item = self._item
+        run = Run(is_last=True)
+        tear_down = partial(item.session._setupstate.teardown_exact, item.parent)
+        for when, act in (("call", partial(_throw, error)), ("teardown", tear_down)):
+            call = CallInfo.from_call(act, when, reraise=get_reraise_exceptions(item.config))  # type: ignore[arg-type]
+            run.reports.append(item.ihook.pytest_runtest_makereport(item=item, call=call))
+        self._maker.schedule = None
+        self._look(run)
+        return run
+
     def _phases(self, run: Run, schedule: Schedule) -> None:
         item = self._item
         if not item._request:
@@ -196,6 +208,10 @@ def _renew_instance(item: Any) -> None:
     if getattr(item.obj, "__self__", None) is item.instance is not None:
         del item._instance
         item._obj = None
+
+
+def _throw(error: BaseException) -> None:
+    raise error
 
 
 def _is_from_outside(error: BaseException) -> bool:
