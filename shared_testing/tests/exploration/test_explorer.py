@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 from shared_testing import explore, mock_of, on, watch
-from shared_testing.exploration import Deadlock, ExploringLoop, Livelock, StaleToken, new_event_loop
+from shared_testing.exploration import Deadlock, Livelock, StaleToken, new_event_loop
+from shared_testing.exploration.loop import ExploringLoop
 from shared_testing.http import Network
 
 

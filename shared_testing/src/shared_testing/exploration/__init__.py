@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from shared_testing.exploration.explorer import explore, new_event_loop
-from shared_testing.exploration.loop import ExploringLoop
 from shared_testing.exploration.result import Result
-from shared_testing.exploration.schedule import Schedule
-from shared_testing.exploration.search import Search
 from shared_testing.exploration.timeline import Step, Timeline
 from shared_testing.exploration.token import StaleToken
 from shared_testing.exploration.verdicts import Deadlock, Livelock
 
 __all__ = [
     "Deadlock",
-    "ExploringLoop",
     "Livelock",
     "Result",
-    "Schedule",
-    "Search",
     "StaleToken",
     "Step",
     "Timeline",
