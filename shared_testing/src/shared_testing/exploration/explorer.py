@@ -55,7 +55,7 @@ def explore(
     return search.result
 
 
-def new_event_loop(seed: int = 0, *, lateness: float | None = None) -> ExploringLoop:
+def new_event_loop(seed: int = 0, *, lateness: float | None = None) -> asyncio.SelectorEventLoop:
     """A loop that follows one schedule of the seeded mix: for a Runner, or the tests of another framework."""
     import random
 
