@@ -68,7 +68,7 @@ def test_a_race_is_told_with_its_lines_and_its_token(pytester: pytest.Pytester) 
     result.stdout.fnmatch_lines(
         [
             "AT401 AssertionError in one order of arrivals: assert 1 == 3",
-            "  --> test_it.py:19 in test_race",
+            "  --> test_it.py:5 in deposit",
             '   |   assert account["balance"] == 3',
             "  cause: account[[]'balance'] is read at 4, and written at 6 from that older value: 2 tasks did so *",
             "  note:  1 deviation from asyncio's own order, found after 2 schedules; replay it with the token *",
@@ -132,7 +132,7 @@ def test_the_finding_reaches_json_and_junit_with_its_timeline(pytester: pytest.P
     """What a page or a pull request shows: rule, token, steps."""
     run(pytester, RACE, "--findings-json=found.jsonl", "--junit-xml=junit.xml")
     found = json.loads((pytester.path / "found.jsonl").read_text("utf-8"))
-    assert (found["code"], found["line"], found["schedules"]) == ("AT401", 19, 2)
+    assert (found["code"], found["line"], found["schedules"]) == ("AT401", 5, 2)
     assert found["token"].startswith("t:")
     assert [step["task"] for step in found["timeline"] if step["deviates"]] == ["later"]
     assert 'value="AT401 test_it.py:19 in test_race"' in (pytester.path / "junit.xml").read_text("utf-8")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from shared_testing.exploration.loop import ExploringLoop
+    from shared_testing.findings.site import Site
 
 Point = tuple[int, int]
 """The number of a task, and of one of the moments in which it is suspended."""
@@ -37,6 +38,7 @@ class Cancelling:
         self.names: set[str] = set()
         self.landed = ""
         """Whom it has cancelled, and where."""
+        self.landed_at: Site | None = None
 
     def created(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
@@ -49,7 +51,9 @@ class Cancelling:
                 continue
             point = self._new_point(task, loop)
             if point is not None and point == self.at:
-                self.landed = f"{task.get_name()!r} was cancelled {_where(task)}"
+                self.landed_at = wait_of(task).site
+                self.landed = f"{task.get_name()!r} was cancelled {_when(task)}"
+                self.landed += f" at {self.landed_at}" if self.landed_at is not None else ""
                 task.cancel()
                 return
 
@@ -79,8 +83,6 @@ class Cancelling:
         return tuple(frames), future is None or future.done()
 
 
-def _where(task: asyncio.Task[Any]) -> str:
-    wait = wait_of(task)
+def _when(task: asyncio.Task[Any]) -> str:
     future = future_of(task)
-    moment = "while it waited" if future is not None and not future.done() else "when it was about to go on"
-    return f"{moment} at {wait.site}" if wait.site is not None else moment
+    return "while it waited" if future is not None and not future.done() else "when it was about to go on"

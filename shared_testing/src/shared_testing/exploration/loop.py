@@ -8,12 +8,14 @@ enters there becomes an :class:`Arrival`, and the schedule says which one comes 
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.arrivals import DEADLINES, FOREVER, LAST, Arrival, Arrivals, source_of_timer
 from shared_testing.exploration.outside import Outside
 from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
 from shared_testing.exploration.verdicts import deadlock, livelock
+from shared_testing.findings.site import user_site
 from shared_testing.loop.standstill import only_tasks_run
 from shared_testing.loop.virtual_clock import VirtualClock
 
@@ -160,6 +162,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
                 del task._source_traceback[-1]  # type: ignore[attr-defined]
         if self.schedule.cancelling is not None:
             self.schedule.cancelling.created(task)
+        if self.schedule.recorder is not None:
+            self.schedule.recorder.started(task, self, user_site(sys._getframe(1)))
         return task
 
     def next_number(self) -> int:

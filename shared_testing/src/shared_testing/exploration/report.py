@@ -34,15 +34,46 @@ def finding_of(result: Result) -> Finding:
     from shared_testing.detectors.lost_update import RULE
 
     things = shared_things(result.timeline)
-    site = last_user_site(failure.__traceback__) if failure is not None else None
+    raised = last_user_site(failure.__traceback__) if failure is not None else None
     return Finding(
         RULE,
-        f"{type(failure).__name__} in one order of arrivals: {_first_line(failure, site)}",
-        site,
+        f"{type(failure).__name__} in one order of arrivals: {_first_line(failure, raised)}",
+        _place(result, raised),
         cause=things[0] if things else _cause(result),
         fix=_CANCELLED_FIX if result.cancelled else "",
-        details=_schedule_of(result),
+        details=(*_overtaking(result), *_schedule_of(result)),
     )
+
+
+def _place(result: Result, raised: Site | None) -> Site | None:
+    """The line to look at. An assertion only says that something went wrong, and stands in the traceback."""
+    if not isinstance(result.failure, AssertionError):
+        return raised
+    overtaken = result.timeline.overtaken()
+    return result.cancelled_at or (overtaken[0].ends if overtaken is not None else None) or raised
+
+
+def _overtaking(result: Result) -> tuple[str, ...]:
+    """Who overtook whom, and where the two were started."""
+    timeline = result.timeline
+    if (found := timeline.overtaken()) is None:
+        return ()
+    waiting, passing = found
+    names = timeline.names()
+    one, other = names[waiting.number], names[passing.number]
+    ran = f"{other!r} went on at {_line(passing.begins)}" if passing.begins is not None else f"{other!r} began"
+    told = [f"{ran}, while {one!r} waited at {_line(waiting.ends)}"]
+    starts = [timeline.started.get(each.number) for each in (waiting, passing)]
+    if starts[0] == starts[1] is not None:
+        told.append(f"both were started at {_line(starts[0])}")
+    else:
+        named = zip((one, other), starts, strict=True)
+        told += [f"{name!r} was started at {_line(site)}" for name, site in named if site is not None]
+    return tuple(told)
+
+
+def _line(site: Site | None) -> str:
+    return f"{site}: {site.source}" if site is not None else "a line of a library's"
 
 
 def report(result: Result) -> list[str]:

@@ -10,7 +10,7 @@ from shared_testing.exploration.report import finding_of, report
 from shared_testing.exploration.timeline import Timeline
 
 if TYPE_CHECKING:
-    from shared_testing.findings import Finding
+    from shared_testing.findings import Finding, Site
 
 _MOST_NOTES = 4
 
@@ -39,6 +39,8 @@ class Result:
     """In how many of them the cancellation came out of the test itself, before its own assertions."""
     cancelled: str = ""
     """Whom the failing schedule has cancelled, and where."""
+    cancelled_at: Site | None = None
+    """The await where that landed."""
     uncontrolled: list[str] = field(default_factory=list)
     """What no schedule decides, and happened all the same: a replay may differ by it."""
 

@@ -78,5 +78,6 @@ class Schedule:
             else:
                 self.others[position - self._next_choices] = chosen
             if self.recorder is not None:
-                self.recorder.deviates()
+                first = options[0]
+                self.recorder.deviates(first.owner if first is not None else None)
         return chosen

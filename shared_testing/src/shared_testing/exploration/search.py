@@ -252,7 +252,7 @@ class Search:
     def _tell(self, failing: Schedule, point: Point | None, number: int | None) -> None:
         result = self.result
         result.failure, result.deviations, result.complete = failing.error, len(failing.deviations), None
-        result.cancelled = failing.cancelling.landed if failing.cancelling is not None else ""
+        self._tell_cancelled(failing)
         if failing.recorder is not None:
             result.timeline = failing.recorder.timeline
         check = check_of(failing.prints, failing.deviations)
@@ -260,6 +260,10 @@ class Search:
         if len(token) > LONGEST and number is not None:
             token = self._as_token(Token(cancel=point, run=(self._seed, number)))
         result.token = token
+
+    def _tell_cancelled(self, schedule: Schedule) -> None:
+        if schedule.cancelling is not None:
+            self.result.cancelled, self.result.cancelled_at = schedule.cancelling.landed, schedule.cancelling.landed_at
 
     def _as_token(self, token: Token) -> str:
         lateness = round(self._lateness * 1000) if self._lateness != LATENESS else None
@@ -278,7 +282,7 @@ class Search:
         yield from self._counted(schedule)
         result = self.result
         result.deviations = len(schedule.deviations)
-        result.cancelled = schedule.cancelling.landed if schedule.cancelling is not None else ""
+        self._tell_cancelled(schedule)
         if schedule.recorder is not None:
             result.timeline = schedule.recorder.timeline
         if self._fails(schedule):

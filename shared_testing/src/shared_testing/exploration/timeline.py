@@ -33,6 +33,8 @@ class Step:
     """Where it waits now; None when it has ended."""
     deviates: bool
     """asyncio itself would have let somebody else go first."""
+    overtook: int | None = None
+    """That one's number, where it is known."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,8 @@ class Timeline:
     """The steps of a run, in their order."""
 
     steps: list[Step] = field(default_factory=list)
+    started: dict[int, Site] = field(default_factory=dict)
+    """The user's line that started the task of that number."""
 
     def __str__(self) -> str:
         return "\n".join(self.lines(len(self.steps)))
@@ -59,6 +63,20 @@ class Timeline:
             told.append(f"{at} {first:<{width}}  {moves}" + (f"  (and {len(others)} others)" if others else ""))
         return told
 
+    def overtaken(self) -> tuple[Step, Step] | None:
+        """The step with which a task came to the await where it was overtaken first, and the step that overtook it."""
+        for at, step in enumerate(self.steps):
+            if not step.deviates:
+                continue
+            last = {each.number: each for each in self.steps[:at] if each.number != step.number}
+            waiting = [each for each in last.values() if each.ends is not None]
+            # Where it is not known, whoever went on first after that.
+            after = [each.number for each in self.steps[at:]]
+            waiting.sort(key=lambda each: (each.number != step.overtook, _place(each.number, after)))
+            if waiting:
+                return waiting[0], step
+        return None
+
     @property
     def svg(self) -> str:
         """A lane for each task."""
@@ -76,6 +94,10 @@ class Timeline:
         return {number: name if several[name] == 1 else f"{name}#{number}" for number, name in known.items()}
 
 
+def _place(number: int, numbers: list[int]) -> int:
+    return numbers.index(number) if number in numbers else len(numbers)
+
+
 def _moves(step: Step) -> str:
     begins = f"{step.begins.line}: {step.begins.source}" if step.begins is not None else "starts"
     ends = f"{step.ends.line}: {step.ends.source}" if step.ends is not None else "ends"
@@ -88,10 +110,15 @@ class Recorder:
     def __init__(self) -> None:
         self.timeline = Timeline()
         self._deviates = False
+        self._overtook: int | None = None
 
-    def deviates(self) -> None:
-        """The schedule has taken another option than the first: the next step is that one's."""
-        self._deviates = True
+    def started(self, task: asyncio.Task[Any], loop: ExploringLoop, site: Site | None) -> None:
+        if site is not None:
+            self.timeline.started[number_of(task, loop)] = site
+
+    def deviates(self, overtook: int | None) -> None:
+        """The schedule has taken another option than the first, which was that owner's: the next step is its."""
+        self._deviates, self._overtook = True, overtook
 
     def run(self, loop: ExploringLoop, handle: asyncio.Handle) -> None:
         task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
@@ -101,9 +128,9 @@ class Recorder:
         name, number = _label(task), number_of(task, loop)
         begins, at = (_site(task) if has_begun(task) else None), loop.clock.now
         handle._run()
-        step = Step(at, name, number, begins, None if task.done() else _site(task), self._deviates)
-        self.timeline.steps.append(step)
-        self._deviates = False
+        ends = None if task.done() else _site(task)
+        self.timeline.steps.append(Step(at, name, number, begins, ends, self._deviates, self._overtook))
+        self._deviates, self._overtook = False, None
 
 
 def _label(task: asyncio.Task[Any]) -> str:
