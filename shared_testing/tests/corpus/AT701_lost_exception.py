@@ -8,6 +8,7 @@ import gc
 import logging
 import logging.handlers
 import unittest
+from collections.abc import Coroutine
 
 import pytest
 import pytest_asyncio
@@ -332,6 +333,24 @@ async def test_a_programs_own_notice_is_fine() -> None:
     with pytest.raises(ValueError) as caught:
         await task
     asyncio.get_running_loop().call_exception_handler({"message": "an item failed", "exception": caught.value})
+
+
+class Crew:
+    """A group of the program's own, which hands the errors of its tasks to the loop's handler."""
+
+    def start(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        if (error := task.exception()) is not None:
+            context = {"message": f"{task!r} has errored out", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+
+async def test_a_groups_own_notice_is_fine() -> None:
+    await asyncio.wait([Crew().start(fail())])
 
 
 @pytest_asyncio.fixture

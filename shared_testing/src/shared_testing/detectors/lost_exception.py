@@ -18,6 +18,7 @@ from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import FrameType
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.findings import Site
@@ -115,7 +116,7 @@ class LostException(Detector):
         if reads_log(self._scope):
             return False
         finding = self._finding(context, error)
-        if finding is None or _ASYNCIOS_OWN.isdisjoint(context):
+        if finding is None or _is_own_notice(context):
             return False
         self._lost.append((error, finding))
         return True
@@ -164,6 +165,18 @@ class LostException(Detector):
         return Finding(RULE, f"{_named(context)} failed with {told}", site, cause, fix)
 
 
+def _is_own_notice(context: dict[str, Any]) -> bool:
+    """Whether the program, or a library, has called the handler in its own words."""
+    said = _ASYNCIOS_OWN & context.keys()
+    if said != {"task"}:
+        return not said
+    # A group of tasks, which knows what it does with their errors; asyncio's own only does so when it has ended.
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("shared_testing."):
+        frame = frame.f_back
+    return frame is None or not frame.f_globals.get("__name__", "").startswith("asyncio.")
+
+
 def _task(task: asyncio.Task[Any]) -> str:
     coroutine = task.get_coro()
     if type(coroutine).__name__.startswith("async_generator"):
@@ -183,6 +196,8 @@ def _named(context: dict[str, Any]) -> str:
         callback = getattr(callback, "func", callback)
         name = getattr(callback, "__qualname__", None)
         return f"callback {name.rpartition('<locals>.')[2]!r}" if name else "a callback of the loop"
+    if isinstance(task := context.get("task"), asyncio.Task):
+        return _task(task)
     if (protocol := context.get("protocol")) is not None:
         return f"protocol {type(protocol).__qualname__.rpartition('<locals>.')[2]!r}"
     if (generator := context.get("asyncgen")) is not None:
