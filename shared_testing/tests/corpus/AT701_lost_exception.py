@@ -8,7 +8,7 @@ import gc
 import logging
 import logging.handlers
 import unittest
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 
 import pytest
 import pytest_asyncio
@@ -333,6 +333,27 @@ async def test_a_programs_own_notice_is_fine() -> None:
     with pytest.raises(ValueError) as caught:
         await task
     asyncio.get_running_loop().call_exception_handler({"message": "an item failed", "exception": caught.value})
+
+
+async def pages() -> AsyncIterator[int]:
+    yield 1
+
+
+async def torn() -> AsyncIterator[int]:
+    raise ValueError("torn")  # !! AT701
+    yield 1
+
+
+async def test_the_next_item_that_failed() -> None:
+    asyncio.ensure_future(torn().__anext__())
+    await asyncio.sleep(0.001)
+
+
+async def test_no_next_item_is_fine() -> None:
+    async for _ in (items := pages()):
+        """To the end."""
+    asyncio.ensure_future(items.__anext__())
+    await asyncio.sleep(0.001)
 
 
 class Crew:

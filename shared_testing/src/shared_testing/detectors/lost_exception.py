@@ -107,6 +107,9 @@ class LostException(Detector):
         error = context.get("exception")
         if self._scope is None or not isinstance(error, BaseException):
             return False
+        # A task that asked an iterator for its next item, and there was none: the end is no failure.
+        if isinstance(error, StopAsyncIteration) and "future" in context:
+            return False
         # Before Python 3.12 a stream server asks its handler's task for its exception, also when that was cancelled.
         if isinstance(error, asyncio.CancelledError) and "handle" in context:
             return False
@@ -134,7 +137,7 @@ class LostException(Detector):
 
     def _tell(self, future: asyncio.Future[Any]) -> None:
         # Not exception(): if there is no line to tell, it must not be marked as retrieved.
-        if (error := future._exception) is None:
+        if (error := future._exception) is None or isinstance(error, StopAsyncIteration):
             return
         if (finding := self._finding({"future": future}, error)) is not None:
             self._lost.append((error, finding))
@@ -179,8 +182,10 @@ def _is_own_notice(context: dict[str, Any]) -> bool:
 
 def _task(task: asyncio.Task[Any]) -> str:
     coroutine = task.get_coro()
-    if type(coroutine).__name__.startswith("async_generator"):
+    if type(coroutine).__name__ == "async_generator_athrow":
         return "closing an async generator"
+    if type(coroutine).__name__ == "async_generator_asend":
+        return "the next item of an async generator"
     return f"task {getattr(coroutine, '__qualname__', task.get_name()).rpartition('<locals>.')[2]!r}"
 
 
