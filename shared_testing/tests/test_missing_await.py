@@ -59,3 +59,31 @@ def test_a_coroutine_inside_a_call_that_is_not_awaited_is_not_told_too(pytester:
     result = pytester.runpytest_subprocess(*_AUTO)
     result.stdout.fnmatch_lines(["AT101 coroutine 'wait_for' was never awaited"])
     result.stdout.no_fnmatch_line("*Store.save' was never awaited*")
+
+
+def test_one_that_was_refused_is_not_to_be_awaited(pytester: pytest.Pytester) -> None:
+    """Somebody was to run it: an await in front of it is not what the program wants."""
+    pytester.makepyfile(
+        test_it="""
+import asyncio, pytest
+
+class Crew:
+    def create_task(self, coroutine):
+        raise RuntimeError("we have gone home")
+
+async def work():
+    await asyncio.sleep(0)
+
+async def test_closed():
+    with pytest.raises(RuntimeError):
+        Crew().create_task(work())
+"""
+    )
+    result = pytester.runpytest_inprocess(*_AUTO)
+    result.stdout.fnmatch_lines(
+        [
+            "AT101 coroutine 'work' was never awaited",
+            "  cause: create_task() was given it, and refused it, or was stopped before it began",
+            "  fix:   close() the coroutine where it is refused or stopped",
+        ]
+    )

@@ -56,6 +56,38 @@ def test_the_text_stands_alone(pytester: pytest.Pytester, options: list[str]) ->
     assert "Unclosed" not in result.stdout.str() + result.stderr.str()
 
 
+def test_a_librarys_connection_is_closed_by_way_of_the_library(pytester: pytest.Pytester) -> None:
+    """Its user has no StreamWriter in hand."""
+    pytester.makepyfile(
+        test_it="""
+import asyncio, sysconfig, types
+
+SOURCE = '''
+import asyncio
+class Database:
+    async def connect(self, port):
+        self.streams = await asyncio.open_connection("127.0.0.1", port)
+'''
+path = sysconfig.get_path("purelib") + "/dbclient/__init__.py"
+dbclient = types.ModuleType("dbclient")
+dbclient.__file__ = path
+exec(compile(SOURCE, path, "exec"), vars(dbclient))
+
+async def test_query():
+    async with await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1") as server:
+        await dbclient.Database().connect(server.sockets[0].getsockname()[1])
+"""
+    )
+    result = pytester.runpytest_subprocess(*OPTIONS, "-o", "asyncio_mode=auto")
+    result.stdout.fnmatch_lines(
+        [
+            "AT302 connection that dbclient opened was not closed",
+            "  --> test_it.py:16 in test_query",
+            "  cause: what the library gave out was neither closed nor left by 'async with'",
+        ]
+    )
+
+
 def test_uninstalled_all_is_as_before() -> None:
     """Constructors and finalizers are those of Python and aiohttp again."""
     owners = (socket.socket, base_events.Server, selector_events._SelectorTransport, streams.StreamWriter)  # type: ignore[attr-defined]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import unittest
+import warnings
 from unittest.mock import AsyncMock, create_autospec, patch
 
 import pytest
@@ -42,6 +44,29 @@ KEPT: list[object] = []
 
 async def test_kept_by_a_module() -> None:
     KEPT.append(Store().save("alice"))  # !! AT101
+
+
+async def test_a_warning_that_the_test_waits_for_is_fine() -> None:
+    coroutine = Store().save("alice")
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        del coroutine
+
+
+async def test_a_warning_that_the_test_records_is_fine(recwarn: pytest.WarningsRecorder) -> None:
+    Store().save("alice")
+    assert "never awaited" in str(recwarn.pop(RuntimeWarning).message)
+
+
+class TestAssertWarns(unittest.IsolatedAsyncioTestCase):
+    async def test_a_warning_that_unittest_waits_for_is_fine(self) -> None:
+        with self.assertWarns(RuntimeWarning):
+            Store().save("alice")
+
+
+async def test_another_warning_is_waited_for() -> None:
+    with pytest.warns(DeprecationWarning):
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        Store().save("alice")  # !! AT101
 
 
 async def test_an_innocent_one_after_it() -> None:

@@ -251,6 +251,18 @@ async def test_a_leaked_task_is_the_only_cause() -> None:
     await asyncio.sleep(0)
 
 
+async def test_a_warning_that_the_test_waits_for_is_fine(port: int) -> None:
+    session, _ = aiohttp.ClientSession(), socket.socket()
+    with pytest.warns(ResourceWarning, match="client session"):
+        del session
+    with pytest.warns(ResourceWarning, match="socket"):
+        del _
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    with pytest.warns(ResourceWarning, match="StreamWriter|transport"):
+        del _, writer
+        gc.collect()
+
+
 def test_innocent() -> None:
     gc.collect()
 

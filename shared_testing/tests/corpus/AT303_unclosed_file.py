@@ -179,6 +179,13 @@ async def test_what_a_wider_fixture_opened_is_fine(wide: object) -> None:
     await asyncio.sleep(0)
 
 
+def test_a_warning_that_the_test_waits_for_is_fine(tmp_path: Path) -> None:
+    for mode, buffering in (("w", -1), ("wb", -1), ("wb", 0)):
+        file = open(tmp_path / "a.txt", mode, buffering=buffering)
+        with pytest.warns(ResourceWarning, match="unclosed file"):
+            del file
+
+
 def test_innocent() -> None:
     kept.clear()
     gc.collect()

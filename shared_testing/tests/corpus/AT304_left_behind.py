@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import multiprocessing
+import os
 import queue
 import subprocess
 import sys
@@ -139,6 +140,13 @@ async def test_a_pool_that_is_kept_for_good_is_fine() -> None:
     global _shared
     _shared = ThreadPoolExecutor(1)
     await asyncio.wrap_future(_shared.submit(sum, [1, 2]))
+
+
+def test_a_child_that_was_waited_for_by_its_number_is_fine() -> None:
+    child = multiprocessing.get_context("fork").Process(target=int)
+    child.start()
+    assert os.waitpid(child.pid or 0, 0)[1] == 0
+    kept.append(child)
 
 
 def test_processes_that_ended_are_fine() -> None:

@@ -8,6 +8,7 @@ import gc
 import logging
 import logging.handlers
 import unittest
+from collections.abc import AsyncIterator, Coroutine
 
 import pytest
 import pytest_asyncio
@@ -332,6 +333,45 @@ async def test_a_programs_own_notice_is_fine() -> None:
     with pytest.raises(ValueError) as caught:
         await task
     asyncio.get_running_loop().call_exception_handler({"message": "an item failed", "exception": caught.value})
+
+
+async def pages() -> AsyncIterator[int]:
+    yield 1
+
+
+async def torn() -> AsyncIterator[int]:
+    raise ValueError("torn")  # !! AT701
+    yield 1
+
+
+async def test_the_next_item_that_failed() -> None:
+    asyncio.ensure_future(torn().__anext__())
+    await asyncio.sleep(0.001)
+
+
+async def test_no_next_item_is_fine() -> None:
+    async for _ in (items := pages()):
+        """To the end."""
+    asyncio.ensure_future(items.__anext__())
+    await asyncio.sleep(0.001)
+
+
+class Crew:
+    """A group of the program's own, which hands the errors of its tasks to the loop's handler."""
+
+    def start(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        if (error := task.exception()) is not None:
+            context = {"message": f"{task!r} has errored out", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(context)
+
+
+async def test_a_groups_own_notice_is_fine() -> None:
+    await asyncio.wait([Crew().start(fail())])
 
 
 @pytest_asyncio.fixture

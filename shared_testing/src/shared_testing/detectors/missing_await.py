@@ -11,7 +11,7 @@ from shared_testing.evidence.errors import innermost_frame, innermost_user_step,
 from shared_testing.evidence.names import value_of
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.site import is_users, last_user_site, site_of_code
-from shared_testing.findings.written import awaited_at
+from shared_testing.findings.written import awaited_at, calls_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +51,7 @@ _NOT_AWAITABLE = (
     r"|'(function|method)' object can't be awaited"
 )
 _WAIT_TAKES_TASKS = "Passing coroutines is forbidden"
+_TAKERS = ("create_task", "ensure_future", "run_coroutine_threadsafe", "run_until_complete", "spawn")
 _ARGUMENTS = ("coro_or_future", "coro", "main", "fut")
 
 
@@ -98,7 +99,18 @@ def _finding(unawaited: Unawaited, passed_on: str) -> Finding:
         cause = f"{caller} called it as a plain function, and dropped the coroutine"
         fix = "hand over a plain function, which may start it by asyncio.create_task()"
         return Finding(RULE, symptom, unawaited.site, cause, fix)
+    if taker := _taker(unawaited):
+        cause = f"{taker}() was given it, and refused it, or was stopped before it began"
+        return Finding(RULE, symptom, unawaited.site, cause, "close() the coroutine where it is refused or stopped")
     return Finding(RULE, symptom, unawaited.site)
+
+
+def _taker(unawaited: Unawaited) -> str:
+    """What the user's line hands the coroutine to; asyncio's own never drop one that they have taken."""
+    if unawaited.site is None:
+        return ""
+    called = (text.rpartition(".")[2] for text in calls_at(unawaited.site))
+    return next((name for name in called if name in _TAKERS), "")
 
 
 def _given_to_wait(error: BaseException | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import socket
 import ssl
 import sys
@@ -52,6 +53,7 @@ async def fetch(url):
 )
 
 
+_PACKAGE = re.compile(r"/(?:site|dist)-packages/(\w+)")
 _TEST_UTILS = "/aiohttp/test_utils.py"
 # Frames of these two between a socket and the user's line do not make it somebody else's.
 _SOCKET_FILES = frozenset({socket.__file__, ssl.__file__})
@@ -160,7 +162,10 @@ class Unclosed(Detector):
         if _passes(via, "/aiohttp/") or _passes(via, "/asyncio/base_subprocess.py"):
             site = None
         if site is not None:
-            self._births.add(transport, _kind_of(transport, via), site)
+            kind, library = _kind_of(transport, via), _opener(via)
+            # Its StreamWriter is out of the user's reach.
+            kind = closable.LIBRARYS_STREAM if kind is closable.STREAM and library else kind
+            self._births.add(transport, kind, site, library)
             return
         self._parts.add(transport, closable.PART, None)
         code = getattr(getattr(transport.get_protocol(), "_client_connected_cb", None), "__code__", None)
@@ -262,6 +267,12 @@ def _kind_of(transport: Any, via: tuple[str, ...]) -> Kind:
     if isinstance(transport, selector_events._SelectorDatagramTransport):  # type: ignore[attr-defined]
         return closable.DATAGRAM
     return closable.TRANSPORT if hasattr(transport, "_sock") else closable.PIPE
+
+
+def _opener(via: tuple[str, ...]) -> str:
+    """The installed package whose code stands between asyncio and the user, if there is one."""
+    packages = (_PACKAGE.search(path) for path in via)
+    return next((found[1] for found in packages if found), "")
 
 
 def _connector_behind(connection: Any) -> Any:

@@ -145,7 +145,9 @@ class UnclosedFile(Detector):
         with contextlib.suppress(Exception):
             if (raw := raw_file(file)) is not None:
                 self._descriptors.taken_over(raw.fileno())
-                watch_end(raw, self._births.add(raw, kind, site, shown_name(raw)), buffered=raw is not file)
+                birth = self._births.add(raw, kind, site, shown_name(raw))
+                awaited = self._births.is_awaited_warning
+                watch_end(raw, birth, buffered=raw is not file, is_awaited=awaited)
 
 
 def _open_functions() -> tuple[Any, ...]:

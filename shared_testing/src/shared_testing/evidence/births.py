@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.harmless import harmless
 from shared_testing.evidence.identity import identity
+from shared_testing.evidence.warning_readers import WarningReaders
 from shared_testing.findings.finding import Finding
 from shared_testing.findings.site import is_users_frame, site_of_frame, user_frame
 
@@ -67,6 +68,7 @@ class Births:
         # By identity: in a finalizer, weak references are dead already.
         self._known: dict[int, Birth] = {}
         self._here: dict[Birth, None] = {}
+        self._readers = WarningReaders()
 
     @property
     def wanted(self) -> bool:
@@ -75,6 +77,7 @@ class Births:
 
     def start(self, scope: Scope) -> None:
         self._scope = scope
+        self._readers.start()
 
     def add(self, thing: Any, kind: Kind, site: Site | None, name: str = "") -> Birth:
         birth = Birth(weakref.ref(thing), kind, site, name)
@@ -107,9 +110,16 @@ class Births:
         birth = self._known.get(identity(thing))
         if birth is None:
             return None
+        if birth in self._here and self.is_awaited_warning():
+            self.forget(thing)
+            return None
         birth.finalized = True
         birth.dropped = birth.dropped or birth not in self._here or birth.kind.is_open(thing)
         return birth if birth.dropped else None
+
+    def is_awaited_warning(self) -> bool:
+        """Whether the test waits for Python's own complaint of what it left open, just now."""
+        return self._readers.wait_for(ResourceWarning)
 
     def any_left(self) -> bool:
         """Whether one of the present scope has not been ended."""

@@ -56,6 +56,12 @@ STREAM = Kind(
     cause="the StreamWriter was not closed; losing it does not close the connection",
     fix="call writer.close() and await writer.wait_closed() in a finally block",
 )
+LIBRARYS_STREAM = Kind(
+    "connection that {name} opened was not closed",
+    _transport_is_open,
+    cause="what the library gave out was neither closed nor left by 'async with'",
+    fix="close the library's client, connection or pool in a finally block or the fixture's teardown",
+)
 ACCEPTED = Kind(
     "connection that {name}() accepted was not closed",
     _accepted_is_open,

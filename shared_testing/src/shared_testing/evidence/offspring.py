@@ -36,7 +36,8 @@ def _async_process_is_left(process: subprocess.Popen[Any]) -> bool:
 
 
 def _child_is_left(child: Any) -> bool:
-    return not child._closed and child.is_alive()
+    # Whoever has waited by its number has taken the exit status away: multiprocessing never learns of the end.
+    return not child._closed and child.is_alive() and _is_running(child.pid) is not None
 
 
 THREAD = Kind(

@@ -15,6 +15,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.mocks import STAND_IN, dotted_name
+from shared_testing.evidence.warning_readers import WarningReaders
 from shared_testing.findings.site import is_users, origin_site, site_of_code
 from shared_testing.findings.written import called_at
 from shared_testing.loop.survivors import referrers
@@ -61,6 +62,7 @@ class UnawaitedCoroutines:
         self._warn: Callable[[Coroutine], object] | None = None
         self._patches = Patches()
         self._mocks_patched = False
+        self._readers = WarningReaders()
 
     def install(self) -> None:
         self._depth = sys.get_coroutine_origin_tracking_depth()
@@ -82,6 +84,7 @@ class UnawaitedCoroutines:
     def start(self, *, look_back: bool) -> None:
         """A scope begins. `look_back`: what has not been awaited so far is not its own."""
         self._found, self._kept, self._watching = [], [], True
+        self._readers.start()
         self._look_deeper_in_mocks()
         if look_back:
             for coroutine in filter(_never_began, _coroutines()):
@@ -147,7 +150,8 @@ class UnawaitedCoroutines:
         if self._told.pop(id(coroutine), None) is not None:
             return
         try:
-            found = _described(coroutine) if self._watching else None
+            wanted = self._watching and not self._readers.wait_for(RuntimeWarning)
+            found = _described(coroutine) if wanted else None
         except Exception:  # noqa: BLE001 - Python's own words are better than none
             found = None
         # Outside of a test, and from a library's own doings, Python's warning is the best that can be said.
