@@ -20,6 +20,7 @@ from shared_testing.detectors.detector import Scope
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.findings.diagnosis import Allowance, diagnose
 from shared_testing.reports import attach
+from shared_testing.unraisable import postpone_unraisable, tell_unraisable
 
 if TYPE_CHECKING:
     from shared_testing.findings import Finding
@@ -135,7 +136,9 @@ class ItemRuns:
         if self._watching is not None:
             watcher, survivors = self._watching
             attach(reports, diagnose(watcher.end(), []), self._mode)
+            tell_unraisable(item, reports)
             survivors.after_test()
+            postpone_unraisable(item.config)
 
     def ended_from_outside(self, error: BaseException) -> Run:
         """A signal's handler has raised between two phases: the test's time is over."""
@@ -193,7 +196,9 @@ class ItemRuns:
         watcher, survivors = self._watching
         stuck: Finding | None = getattr(run.error, "finding", None)
         found = [*([stuck] if stuck is not None else []), *watcher.end()]
+        tell_unraisable(self._item, run.reports)
         survivors.after_test()
+        postpone_unraisable(self._item.config)
         for each in found:
             self.found.setdefault((each.rule.code, each.site or each.symptom), each)
         codes = {each.rule.code for each in found}

@@ -21,6 +21,7 @@ from shared_testing.loop.scopes import name_scope
 from shared_testing.loop.survivors import Survivors
 from shared_testing.reports import SECTION, attach
 from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
+from shared_testing.unraisable import postpone_unraisable, tell_postponed, tell_unraisable
 from shared_testing.watch import Watcher
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     watcher.begin(Scope(item.nodeid, test=item))
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     findings = diagnose(watcher.end(), allowances(item))
+    tell_unraisable(item, reports)
     item.config.stash[SURVIVORS].after_test()
+    postpone_unraisable(item.config)
     attach(reports, findings, item.config.stash[SETTINGS].findings)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
@@ -163,6 +166,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Others look through the garbage collector at the end; what is frozen they would not see."""
     if SURVIVORS in session.config.stash:
         session.config.stash[SURVIVORS].thaw()
+        tell_postponed(session.config)
     if hasattr(session.config, "workeroutput") and WATCHER in session.config.stash:
         session.config.workeroutput[_NOTES] = session.config.stash[WATCHER].notes()
 

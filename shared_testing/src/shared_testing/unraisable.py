@@ -1,0 +1,43 @@
+"""What dies in our collection and complains: pytest would tell it in the setup of the next test, who is innocent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.runner import get_reraise_exceptions
+from _pytest.unraisableexception import collect_unraisable, unraisable_exceptions
+
+if TYPE_CHECKING:
+    from collections import deque
+
+_POSTPONED = pytest.StashKey[list[Any]]()
+
+
+def tell_unraisable(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
+    """Tell what our collection at the end of this test has brought to light, as an error of its teardown."""
+    config = item.config
+    if not _complaints(config):
+        return
+    tell = partial(collect_unraisable, config)
+    call = pytest.CallInfo.from_call(tell, "teardown", reraise=get_reraise_exceptions(config))
+    if call.excinfo is not None and reports[-1].passed:
+        reports[-1] = item.ihook.pytest_runtest_makereport(item=item, call=call)
+
+
+def postpone_unraisable(config: pytest.Config) -> None:
+    """The long collection finds what any of the tests before has left: tell it at the end, to nobody's charge."""
+    if complaints := _complaints(config):
+        config.stash.setdefault(_POSTPONED, []).extend(complaints)
+        complaints.clear()
+
+
+def tell_postponed(config: pytest.Config) -> None:
+    """Hand them back to pytest, which tells them last of all."""
+    if (complaints := config.stash.get(unraisable_exceptions, None)) is not None:
+        complaints.extend(config.stash.setdefault(_POSTPONED, []))
+
+
+def _complaints(config: pytest.Config) -> deque[Any] | None:
+    return config.stash.get(unraisable_exceptions, None)
