@@ -36,7 +36,8 @@ def postpone_unraisable(config: pytest.Config) -> None:
 def tell_postponed(config: pytest.Config) -> None:
     """Hand them back to pytest, which tells them last of all."""
     if (complaints := config.stash.get(unraisable_exceptions, None)) is not None:
-        complaints.extend(config.stash.setdefault(_POSTPONED, []))
+        postponed = config.stash.get(_POSTPONED, None)
+        complaints.extend(postponed or [])
 
 
 def _complaints(config: pytest.Config) -> deque[Any] | None:
