@@ -41,8 +41,13 @@ def only_tasks_run(loop: Any) -> bool:
         loop._signal_handlers
         or getattr(loop, "_executor_jobs", 0)
         or (has_connections(loop) and None in idle_ends(loop))
-        or any(map(_may_wake, _other_threads()))
+        or threads_run()
     )
+
+
+def threads_run() -> bool:
+    """Whether any other thread of this process may do something for a loop."""
+    return any(map(_may_wake, _other_threads()))
 
 
 def has_connections(loop: Any) -> bool:
