@@ -100,7 +100,7 @@ async def unix() -> AsyncIterator[tuple[Call, Call]]:
 class _Server(asyncio.DatagramProtocol):
     transport: asyncio.DatagramTransport
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
+    def datagram_received(self, data: bytes, addr: tuple[object, ...]) -> None:
         self.transport.sendto(Counter.answer(data.decode()).encode(), addr)
 
 
