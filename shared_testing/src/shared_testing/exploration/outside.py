@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from shared_testing.loop.other_ends import both_ends_are_in
-from shared_testing.loop.standstill import has_connections, only_tasks_run
+from shared_testing.loop.standstill import has_connections, only_tasks_run, threads_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,9 @@ class Outside(asyncio.SelectorEventLoop):
         self._free_jobs = 0
         self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
+        self._threads_before = threading.active_count()
+        self._has_posted = False
+        """A thread that nobody awaits has: it may again."""
         super().__init__(LazySelector())
 
     # ------------------------------------------------------------ sockets
@@ -115,6 +118,7 @@ class Outside(asyncio.SelectorEventLoop):
         handle = asyncio.Handle(callback, args, self, context)
         if handle._source_traceback:  # type: ignore[attr-defined]
             del handle._source_traceback[-1]  # type: ignore[attr-defined]
+        self._has_posted = True
         self._inbox.append((handle, threading.get_ident()))
         self._write_to_self()
         return handle
@@ -206,6 +210,8 @@ class Outside(asyncio.SelectorEventLoop):
     def wait_outside(self, next_at: float | None) -> None:
         """Nothing is ready before `next_at`, when the clock could jump: see whether real I/O comes first."""
         if self._selector.kernels is None and self._children is None and not self._free_jobs:
+            if self._threads_may_post():
+                self._poll(_grace(next_at, self.clock))
             return
         if self._free_jobs:
             # Real work takes no virtual time.
@@ -213,8 +219,12 @@ class Outside(asyncio.SelectorEventLoop):
         elif self._has_children():
             self._live_in_real_time(next_at)
         elif has_connections(self):
-            ahead = next_at - self.clock._time if next_at is not None else 0.0
-            self._poll(min(_LONGEST_GRACE, max(_GRACE, ahead * _GRACE_SHARE)))
+            self._poll(_grace(next_at, self.clock))
+
+    def _threads_may_post(self) -> bool:
+        """Whether the program has threads of its own, which answer as soon as they can."""
+        workers = len(getattr(self._default_executor, "_threads", ()))
+        return (self._has_posted or threading.active_count() > self._threads_before + workers) and threads_run()
 
     def _live_in_real_time(self, next_at: float | None) -> None:
         """Nobody knows what a child process waits for: let its seconds be ours."""
@@ -320,6 +330,12 @@ class LazySelector(selectors.BaseSelector):
     def close(self) -> None:
         if self.kernels is not None:
             self.kernels.close()
+
+
+def _grace(next_at: float | None, clock: VirtualClock) -> float:
+    """Real seconds in which others may answer before the clock jumps there."""
+    ahead = next_at - clock._time if next_at is not None else 0.0
+    return min(_LONGEST_GRACE, max(_GRACE, ahead * _GRACE_SHARE))
 
 
 def _hand_over(work: Future[Any], future: asyncio.Future[Any]) -> None:
