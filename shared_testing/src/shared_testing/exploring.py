@@ -171,36 +171,39 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         )
 
 
-# ---------------------------------------------------------------------- hypothesis
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """Under hypothesis each example is explored by itself: its fixtures, if it has any, are shared anyway."""
-    if PLAN not in pyfuncitem.stash or not hasattr(pyfuncitem.obj, "hypothesis"):
-        return (yield)
-    with without_rewriting():
-        from shared_testing.examples import explored_examples
-
-    with explored_examples(pyfuncitem):
-        return (yield)
-
-
 # ---------------------------------------------------------------------- running, and what is kept
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    option = item.config.option
-    if PLAN not in item.stash or hasattr(getattr(item, "obj", None), "hypothesis"):
-        return None
-    if getattr(option, "setuponly", False) or getattr(option, "setupplan", False):
-        return None
-    with without_rewriting():
-        from shared_testing.explored_item import explore_item
+def expect_exploring(config: pytest.Config) -> None:
+    """A test of this run is going to be explored. Hooks are called for every test: where none is, none pays."""
+    if not config.pluginmanager.has_plugin(_Running.__qualname__):
+        config.pluginmanager.register(_Running(), _Running.__qualname__)
 
-    explore_item(cast("pytest.Function", item), nextitem)
-    return True
+
+class _Running:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        option = item.config.option
+        if PLAN not in item.stash or hasattr(getattr(item, "obj", None), "hypothesis"):
+            return None
+        if getattr(option, "setuponly", False) or getattr(option, "setupplan", False):
+            return None
+        with without_rewriting():
+            from shared_testing.explored_item import explore_item
+
+        explore_item(cast("pytest.Function", item), nextitem)
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+        """Under hypothesis each example is explored by itself: its fixtures, if it has any, are shared anyway."""
+        if PLAN not in pyfuncitem.stash or not hasattr(pyfuncitem.obj, "hypothesis"):
+            return (yield)
+        with without_rewriting():
+            from shared_testing.examples import explored_examples
+
+        with explored_examples(pyfuncitem):
+            return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared_testing.exploring import PLAN, loop_maker, wants_exploring
+from shared_testing.exploring import PLAN, expect_exploring, loop_maker, wants_exploring
 from shared_testing.loop.seen_time import NoCalendar, SeenTime, read_calendar
 from shared_testing.loop.virtual_clock import VirtualClockLoop
 
@@ -72,12 +72,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
     """
     item = metafunc.definition
     if wants_exploring(item):
+        expect_exploring(item.config)
         chosen = _Chosen("exploring", loop_maker(item))
     elif _is_wanted(metafunc):
         chosen = _Chosen("virtual", _MAKER)
     else:
         return (yield)
     plugins = metafunc.config.pluginmanager
+    # As for exploration: where no test asks for it, no test pays for the hook.
+    if not plugins.has_plugin(_Clocks.__qualname__):
+        plugins.register(_Clocks(), _Clocks.__qualname__)
     plugins.register(chosen)
     try:
         return (yield)
@@ -86,8 +90,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, None, No
 
 
 def _is_wanted(metafunc: pytest.Metafunc) -> bool:
-    asked = "virtual_clock" in metafunc.fixturenames or "virtual_time" in metafunc.definition.keywords
-    return asked or metafunc.config.getini("virtual_time")
+    item = metafunc.definition
+    # A folder of that name is among the keywords too.
+    marked = "virtual_time" in item.keywords and item.get_closest_marker("virtual_time") is not None
+    return marked or "virtual_clock" in metafunc.fixturenames or metafunc.config.getini("virtual_time")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -97,26 +103,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen_time(item)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+class _Clocks:
     """The code under test looks at the same clock as its loop."""
-    callspec = getattr(item, "callspec", None)
-    factory = callspec.params.get("_asyncio_loop_factory") if callspec is not None else None
-    if factory is _MAKER:
-        with seen_time(item) as seen:
-            _MAKER.see(seen)
-            try:
-                return (yield)
-            finally:
-                _MAKER.see(None)
-    if PLAN in item.stash and isinstance(item, pytest.Function):
-        maker = loop_maker(item)
-        with seen_time(item) as maker.seen:
-            try:
-                return (yield)
-            finally:
-                maker.seen = None
-    return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        callspec = getattr(item, "callspec", None)
+        factory = callspec.params.get("_asyncio_loop_factory") if callspec is not None else None
+        if factory is _MAKER:
+            with seen_time(item) as seen:
+                _MAKER.see(seen)
+                try:
+                    return (yield)
+                finally:
+                    _MAKER.see(None)
+        if PLAN in item.stash and isinstance(item, pytest.Function):
+            maker = loop_maker(item)
+            with seen_time(item) as maker.seen:
+                try:
+                    return (yield)
+                finally:
+                    maker.seen = None
+        return (yield)
 
 
 def seen_time(item: pytest.Item) -> SeenTime:
