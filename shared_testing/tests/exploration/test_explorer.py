@@ -98,13 +98,52 @@ def test_a_standstill_is_told_as_a_deadlock_with_its_schedule() -> None:
 
 
 def test_a_livelock_is_told() -> None:
-    """Tasks that poll for what nobody is left to change."""
+    """Tasks that poll for what nobody is left to change, and the line of the one that the test waits for."""
+    ready = False
 
     async def poll() -> None:
-        while True:  # noqa: ASYNC110 - that is the bug
+        while not ready:  # noqa: ASYNC110 - that is the bug
             await asyncio.sleep(0)
 
+    async def wait() -> None:
+        await asyncio.create_task(poll())
+
+    result = explore(wait)
+    assert isinstance(result.failure, Livelock)
+    assert result.finding is not None
+    assert result.finding.symptom == ("livelock: 'poll' looks again and again, and nothing can change what it looks at")
+    assert result.finding.site is not None
+    assert result.finding.site.source == "await asyncio.sleep(0)"
+    assert any(each.startswith("the test waits for") for each in result.finding.details)
+
+
+def test_pollers_that_sleep_are_a_livelock_too() -> None:
+    """Their time is virtual: they would poll for ever."""
+    state = {"ready": False}
+
+    async def poll() -> None:
+        while not state["ready"]:  # noqa: ASYNC110 - that is the bug
+            await asyncio.sleep(0.01)
+
     assert isinstance(explore(poll).failure, Livelock)
+
+
+def test_a_heartbeat_does_not_hide_a_deadlock() -> None:
+    """It keeps the loop awake, and nobody waits for it."""
+
+    async def beat() -> None:
+        while True:  # noqa: ASYNC110 - it is meant to
+            await asyncio.sleep(0)
+
+    async def wait() -> None:
+        async with asyncio.TaskGroup() as group:
+            beats = group.create_task(beat())
+            await asyncio.Event().wait()
+            beats.cancel()
+
+    result = explore(wait)
+    assert result.finding is not None
+    assert result.finding.symptom.endswith("waits for an Event, and nobody is left to call set()")
 
 
 def test_a_token_that_no_longer_fits_says_so() -> None:

@@ -8,12 +8,13 @@ enters there becomes an :class:`Arrival`, and the schedule says which one comes 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.arrivals import DEADLINES, FOREVER, LAST, Arrival, Arrivals, source_of_timer
 from shared_testing.exploration.outside import Outside
 from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
-from shared_testing.exploration.verdicts import deadlock, livelock
+from shared_testing.exploration.verdicts import deadlock, livelock, state_of_pollers
 from shared_testing.loop.standstill import only_tasks_run
 from shared_testing.loop.virtual_clock import VirtualClock
 
@@ -33,6 +34,11 @@ _MOST_TURNS = 200_000
 
 _BUSY_TURNS = 20_000
 """The same, while nothing arrives and nothing will."""
+
+_MOST_TURNS_WITH_RESTS = 10 * _MOST_TURNS
+_LOOK_EVERY = 5_000
+"""Turns from one look at those who poll and sleep in between to the next."""
+_SEEN_AGAIN = 3
 
 _TIMELESS_TURNS = 100
 """So many turns take no time. A task that goes on and on, as a poller does, takes some for each, on every machine."""
@@ -56,6 +62,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self._held: set[int] = set()
         self._open_until = self.clock._time + _FIRST_WINDOW
         """Until when the callbacks that run now may take: then the last thing that arrived was latest to arrive."""
+        self._states: Counter[object] = Counter()
+        """How often those who poll were seen in the same state."""
         self.mains: list[asyncio.Future[Any]] = []
         """What run_until_complete() waits for, the innermost last."""
         super().__init__()
@@ -193,6 +201,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self._turns_at_this_time += 1
         if self._turns_at_this_time > _TIMELESS_TURNS:
             self._spend_time()
+        elif not self.turns % _LOOK_EVERY:
+            self._look_round()
         if self._selector.kernels is not None or self._inbox:
             self.look_outside()
         if not ready:
@@ -224,6 +234,18 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             raise livelock(self, turns)
         self.clock._time += _LATER_TURN if busy else _TURN
         self._open_until = max(self._open_until, self.clock._time)
+
+    def _look_round(self) -> None:
+        """The run is long: does it go round in a circle, with rests?"""
+        __tracebackhide__ = True
+        if self.turns > _MOST_TURNS_WITH_RESTS:
+            raise livelock(self, self.turns)
+        state = state_of_pollers(self)
+        if state is not None:
+            self._states[state] += 1
+            if self._states[state] > _SEEN_AGAIN:
+                self._states.clear()
+                raise livelock(self, self.turns)
 
     def _wait(self) -> None:
         """Nothing is ready: let time pass until something arrives."""
