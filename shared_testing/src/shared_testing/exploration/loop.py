@@ -122,7 +122,12 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
+        if self._debug:
+            self._check_thread()  # type: ignore[attr-defined]
+            self._check_callback(callback, "call_at")  # type: ignore[attr-defined]
         timer = asyncio.TimerHandle(when, callback, args, self, context)
+        if timer._source_traceback:  # type: ignore[attr-defined]
+            del timer._source_traceback[-1]  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         self.arrive(timer, when=when, source=source_of_timer(callback))
         return timer
@@ -132,7 +137,10 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         if delay is None:
             raise TypeError("delay must not be None")
-        return self.call_at(self.clock._time + delay, callback, *args, context=context)
+        timer = self.call_at(self.clock._time + delay, callback, *args, context=context)
+        if timer._source_traceback:  # type: ignore[attr-defined]
+            del timer._source_traceback[-1]  # type: ignore[attr-defined]
+        return timer
 
     def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
         self.arrivals.some_cancelled = True
