@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import random
 import runpy
+import threading
+import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -16,6 +21,9 @@ from aiohttp import web
 from shared_testing import explore, mock_of, on, watch
 from shared_testing.exploration import Deadlock, ExploringLoop, Livelock, StaleToken, new_event_loop
 from shared_testing.http import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _in(*files: str) -> list[Any]:
@@ -174,6 +182,48 @@ def test_a_program_that_throws_its_own_dice_is_told_as_uncontrolled() -> None:
     (told,) = result.uncontrolled
     assert told.startswith("the same schedule ran differently, first at ")
     assert "test_explorer.py" in told
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        (lambda: time.monotonic_ns(), "no schedule decides time.monotonic_ns() at "),
+        (lambda: os.urandom(4)[0], "no schedule decides os.urandom() at "),
+        (lambda: random.Random().getrandbits(30), "no schedule decides a Random of its own at "),
+        (lambda: datetime.now(UTC).microsecond, "no schedule decides datetime.now() at "),
+    ],
+)
+def test_what_decides_beside_the_schedule_is_named(source: Callable[[], int], named: str) -> None:
+    """With the line that asks."""
+    seen = 0
+
+    async def answers() -> None:
+        nonlocal seen
+        # Never the same twice, whatever the source says.
+        seen += 1 + 0 * source()
+        await asyncio.gather(*(asyncio.sleep(0.001 * number) for number in range(2 + seen)))
+
+    (told,) = explore(answers, schedules=5).uncontrolled
+    assert named in told
+    assert "test_explorer.py" in told.partition(named)[2]
+
+
+def test_a_thread_that_posts_when_it_likes_is_named() -> None:
+    """If the runs differ by it."""
+    runs = 0
+
+    async def answers() -> None:
+        nonlocal runs
+        runs += 1
+        loop = asyncio.get_running_loop()
+        came = loop.create_future()
+        thread = threading.Thread(target=lambda: loop.call_soon_threadsafe(came.set_result, None), name="feeder")
+        thread.start()
+        await asyncio.gather(came, *(asyncio.sleep(0.001 * number) for number in range(2 + runs)))
+        thread.join()
+
+    (told,) = explore(answers, schedules=5).uncontrolled
+    assert "no schedule decides when the thread 'feeder' posts to the loop" in told
 
 
 def test_a_cancellation_needs_a_task_of_that_name() -> None:

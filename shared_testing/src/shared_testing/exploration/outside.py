@@ -80,8 +80,6 @@ class Outside(asyncio.SelectorEventLoop):
         self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
         self._threads_before = threading.active_count()
-        self._has_posted = False
-        """A thread that nobody awaits has: it may again."""
         super().__init__(LazySelector())
 
     # ------------------------------------------------------------ sockets
@@ -124,7 +122,7 @@ class Outside(asyncio.SelectorEventLoop):
         handle = asyncio.Handle(callback, args, self, context)
         if handle._source_traceback:  # type: ignore[attr-defined]
             del handle._source_traceback[-1]  # type: ignore[attr-defined]
-        self._has_posted = True
+        self.schedule.posted_by[f"when the thread {threading.current_thread().name!r} posts to the loop"] = None
         self._inbox.append((handle, threading.get_ident()))
         self._write_to_self()
         return handle
@@ -238,7 +236,9 @@ class Outside(asyncio.SelectorEventLoop):
     def _threads_may_post(self) -> bool:
         """Whether the program has threads of its own, which answer as soon as they can."""
         workers = len(getattr(self._default_executor, "_threads", ()))
-        return (self._has_posted or threading.active_count() > self._threads_before + workers) and threads_run()
+        return (
+            bool(self.schedule.posted_by) or threading.active_count() > self._threads_before + workers
+        ) and threads_run()
 
     def _live_in_real_time(self, next_at: float | None) -> None:
         """Nobody knows what a child process waits for: let its seconds be ours."""
