@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import random
 import runpy
+import threading
+import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -17,6 +22,9 @@ from shared_testing import explore, mock_of, on, watch
 from shared_testing.exploration import Deadlock, Livelock, StaleToken, new_event_loop
 from shared_testing.exploration.loop import ExploringLoop
 from shared_testing.http import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _in(*files: str) -> list[Any]:
@@ -99,13 +107,52 @@ def test_a_standstill_is_told_as_a_deadlock_with_its_schedule() -> None:
 
 
 def test_a_livelock_is_told() -> None:
-    """Tasks that poll for what nobody is left to change."""
+    """Tasks that poll for what nobody is left to change, and the line of the one that the test waits for."""
+    ready = False
 
     async def poll() -> None:
-        while True:  # noqa: ASYNC110 - that is the bug
+        while not ready:  # noqa: ASYNC110 - that is the bug
             await asyncio.sleep(0)
 
+    async def wait() -> None:
+        await asyncio.create_task(poll())
+
+    result = explore(wait)
+    assert isinstance(result.failure, Livelock)
+    assert result.finding is not None
+    assert result.finding.symptom == ("livelock: 'poll' looks again and again, and nothing can change what it looks at")
+    assert result.finding.site is not None
+    assert result.finding.site.source == "await asyncio.sleep(0)"
+    assert any(each.startswith("the test waits for") for each in result.finding.details)
+
+
+def test_pollers_that_sleep_are_a_livelock_too() -> None:
+    """Their time is virtual: they would poll for ever."""
+    state = {"ready": False}
+
+    async def poll() -> None:
+        while not state["ready"]:  # noqa: ASYNC110 - that is the bug
+            await asyncio.sleep(0.01)
+
     assert isinstance(explore(poll).failure, Livelock)
+
+
+def test_a_heartbeat_does_not_hide_a_deadlock() -> None:
+    """It keeps the loop awake, and nobody waits for it."""
+
+    async def beat() -> None:
+        while True:  # noqa: ASYNC110 - it is meant to
+            await asyncio.sleep(0)
+
+    async def wait() -> None:
+        async with asyncio.TaskGroup() as group:
+            beats = group.create_task(beat())
+            await asyncio.Event().wait()
+            beats.cancel()
+
+    result = explore(wait)
+    assert result.finding is not None
+    assert result.finding.symptom.endswith("waits for an Event, and nobody is left to call set()")
 
 
 def test_a_token_that_no_longer_fits_says_so() -> None:
@@ -136,6 +183,48 @@ def test_a_program_that_throws_its_own_dice_is_told_as_uncontrolled() -> None:
     (told,) = result.uncontrolled
     assert told.startswith("the same schedule ran differently, first at ")
     assert "test_explorer.py" in told
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        (lambda: time.monotonic_ns(), "no schedule decides time.monotonic_ns() at "),
+        (lambda: os.urandom(4)[0], "no schedule decides os.urandom() at "),
+        (lambda: random.Random().getrandbits(30), "no schedule decides a Random of its own at "),
+        (lambda: datetime.now(UTC).microsecond, "no schedule decides datetime.now() at "),
+    ],
+)
+def test_what_decides_beside_the_schedule_is_named(source: Callable[[], int], named: str) -> None:
+    """With the line that asks."""
+    seen = 0
+
+    async def answers() -> None:
+        nonlocal seen
+        # Never the same twice, whatever the source says.
+        seen += 1 + 0 * source()
+        await asyncio.gather(*(asyncio.sleep(0.001 * number) for number in range(2 + seen)))
+
+    (told,) = explore(answers, schedules=5).uncontrolled
+    assert named in told
+    assert "test_explorer.py" in told.partition(named)[2]
+
+
+def test_a_thread_that_posts_when_it_likes_is_named() -> None:
+    """If the runs differ by it."""
+    runs = 0
+
+    async def answers() -> None:
+        nonlocal runs
+        runs += 1
+        loop = asyncio.get_running_loop()
+        came = loop.create_future()
+        thread = threading.Thread(target=lambda: loop.call_soon_threadsafe(came.set_result, None), name="feeder")
+        thread.start()
+        await asyncio.gather(came, *(asyncio.sleep(0.001 * number) for number in range(2 + runs)))
+        thread.join()
+
+    (told,) = explore(answers, schedules=5).uncontrolled
+    assert "no schedule decides when the thread 'feeder' posts to the loop" in told
 
 
 def test_a_cancellation_needs_a_task_of_that_name() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import runpy
+import signal
 import threading
 import time
 from functools import partial
@@ -49,3 +51,33 @@ def test_a_thread_of_the_programs_own_holds_the_clock() -> None:
         thread.join()
 
     assert str(explore(ask, schedules=3).failure) == "None"
+
+
+def test_a_signal_from_outside_holds_the_clock() -> None:
+    """It comes in real time, and no timeout fires before."""
+
+    async def wait() -> None:
+        came = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, came.set)
+        sender = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGUSR1))
+        sender.start()
+        try:
+            async with asyncio.timeout(5):
+                await came.wait()
+        finally:
+            sender.join()
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGUSR1)
+
+    assert str(explore(wait, schedules=3).failure) == "None"
+
+
+def test_debug_mode_checks_what_it_always_checks() -> None:
+    """A coroutine is no callback."""
+
+    async def wrong() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)
+        with pytest.raises(TypeError, match="coroutines cannot be used with call_at"):
+            loop.call_later(1, wrong)
+
+    assert str(explore(wrong, schedules=1).failure) == "None"

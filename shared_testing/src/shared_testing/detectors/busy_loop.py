@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.deadlock import RULE
 from shared_testing.detectors.stuck import ProvesStuck
-from shared_testing.findings import Finding, Rule
 from shared_testing.loop.standstill import main_future, only_tasks_run, plain_timers
 from shared_testing.loop.waits import Wait, suspended_in, wait_of
 from shared_testing.loop.watched import open_loops
-from shared_testing.verdicts.wording import names, what
+from shared_testing.verdicts.wording import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shared_testing.detectors.detector import Scope
+    from shared_testing.findings import Finding, Rule
     from shared_testing.loop.observer import LoopObserver
 
 # Looks at a state that has been there before, a quarter of a second apart: one second, or two if the pollers sleep.
@@ -74,6 +74,7 @@ class BusyLoop(ProvesStuck):
     ) -> Finding:
         # Some milliseconds of import that only those pay who need the words.
         from shared_testing.evidence.polling import may_end
+        from shared_testing.verdicts.livelock import livelock
         from shared_testing.verdicts.standstill import last_wait, verdict
         from shared_testing.verdicts.wrong_loop import wrong_loop_polled
 
@@ -86,7 +87,8 @@ class BusyLoop(ProvesStuck):
         for wait in sorted(pollers, key=lambda each: each.task is not main):
             if (found := wrong_loop_polled(RULE, wait, names([wait.task])[wait.task], others, self._test)) is not None:
                 return found
-        return _finding(pollers, main, busy)
+        note = f"the loop has made {busy:,} turns without a rest" if busy > _TURNS else ""
+        return livelock(RULE, pollers, main, note)
 
     def _same_again(self, loop: asyncio.AbstractEventLoop, busy: int) -> list[Wait]:
         """The pollers, once they have been seen in the same states again and again."""
@@ -123,28 +125,3 @@ class BusyLoop(ProvesStuck):
             self._again += 1
         enough = self._again >= _LOOKS_AT_SLEEPERS if self._sleeps else self._again >= _LOOKS_AT_BUSY and busy > _TURNS
         return [wait_of(task) for task in pollers] if enough or busy > _ENDLESS_TURNS else []
-
-
-def _finding(pollers: list[Wait], main: asyncio.Task[Any], busy: int) -> Finding:
-    from shared_testing.evidence.polling import loop_of
-
-    known = names([wait.task for wait in pollers])
-    first = next((wait for wait in pollers if wait.task is main), pollers[0])
-    others = [wait for wait in pollers if wait is not first]
-    around = [site for site in (loop_of(first.task),) if site is not None and site != first.site]
-    notes = [f"it goes round in {site}: {site.source}" for site in around]
-    notes += [f"{known[wait.task]!r} does the same at {wait.site}" for wait in others]
-    if first.task is not main:
-        waiting = wait_of(main)
-        notes.append(f"the test {what(waiting)} at {waiting.site}")
-    return Finding(
-        RULE,
-        f"livelock: {known[first.task]!r} looks again and again, and nothing can change what it looks at",
-        first.site,
-        cause="each gives way to the other, and both come back to where they were"
-        if others
-        else "it polls, and no task, timer, connection or thread is left that could change the state it polls",
-        fix="wait for an asyncio.Event or Condition that is set by whoever changes the state"
-        + (", and let one of them go first" if others else ", and see to it that somebody does"),
-        details=tuple(notes) + ((f"the loop has made {busy:,} turns without a rest",) if busy > _TURNS else ()),
-    )

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.arrivals import DEADLINES, FOREVER, LAST, Arrival, Arrivals, source_of_timer
 from shared_testing.exploration.outside import Outside
 from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
-from shared_testing.exploration.verdicts import deadlock, livelock
+from shared_testing.exploration.verdicts import deadlock, livelock, state_of_pollers
 from shared_testing.findings.site import user_site
 from shared_testing.loop.standstill import only_tasks_run
 from shared_testing.loop.virtual_clock import VirtualClock
@@ -35,6 +36,11 @@ _MOST_TURNS = 200_000
 
 _BUSY_TURNS = 20_000
 """The same, while nothing arrives and nothing will."""
+
+_MOST_TURNS_WITH_RESTS = 10 * _MOST_TURNS
+_LOOK_EVERY = 5_000
+"""Turns from one look at those who poll and sleep in between to the next."""
+_SEEN_AGAIN = 3
 
 _TIMELESS_TURNS = 100
 """So many turns take no time. A task that goes on and on, as a poller does, takes some for each, on every machine."""
@@ -58,6 +64,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self._held: set[int] = set()
         self._open_until = self.clock._time + _FIRST_WINDOW
         """Until when the callbacks that run now may take: then the last thing that arrived was latest to arrive."""
+        self._states: Counter[object] = Counter()
+        """How often those who poll were seen in the same state."""
         self.mains: list[asyncio.Future[Any]] = []
         """What run_until_complete() waits for, the innermost last."""
         super().__init__()
@@ -116,7 +124,12 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         self._check_closed()  # type: ignore[attr-defined]
+        if self._debug:
+            self._check_thread()  # type: ignore[attr-defined]
+            self._check_callback(callback, "call_at")  # type: ignore[attr-defined]
         timer = asyncio.TimerHandle(when, callback, args, self, context)
+        if timer._source_traceback:  # type: ignore[attr-defined]
+            del timer._source_traceback[-1]  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         self.arrive(timer, when=when, source=source_of_timer(callback))
         return timer
@@ -126,7 +139,10 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         if delay is None:
             raise TypeError("delay must not be None")
-        return self.call_at(self.clock._time + delay, callback, *args, context=context)
+        timer = self.call_at(self.clock._time + delay, callback, *args, context=context)
+        if timer._source_traceback:  # type: ignore[attr-defined]
+            del timer._source_traceback[-1]  # type: ignore[attr-defined]
+        return timer
 
     def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
         self.arrivals.some_cancelled = True
@@ -197,6 +213,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self._turns_at_this_time += 1
         if self._turns_at_this_time > _TIMELESS_TURNS:
             self._spend_time()
+        elif not self.turns % _LOOK_EVERY:
+            self._look_round()
         if self._selector.kernels is not None or self._inbox:
             self.look_outside()
         if not ready:
@@ -228,6 +246,18 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             raise livelock(self, turns)
         self.clock._time += _LATER_TURN if busy else _TURN
         self._open_until = max(self._open_until, self.clock._time)
+
+    def _look_round(self) -> None:
+        """The run is long: does it go round in a circle, with rests?"""
+        __tracebackhide__ = True
+        if self.turns > _MOST_TURNS_WITH_RESTS:
+            raise livelock(self, self.turns)
+        state = state_of_pollers(self)
+        if state is not None:
+            self._states[state] += 1
+            if self._states[state] > _SEEN_AGAIN:
+                self._states.clear()
+                raise livelock(self, self.turns)
 
     def _wait(self) -> None:
         """Nothing is ready: let time pass until something arrives."""

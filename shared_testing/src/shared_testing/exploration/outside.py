@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # Loopback data is there at once; for what comes from farther away a longer jump waits longer, within reason.
 _GRACE = 0.001
 _GRACE_SHARE = 0.01
+_GRACE_SHARE_OF_THREADS = 0.2
+"""Those of this process: each test waits for its own, and some of them sleep."""
 _LONGEST_GRACE = 1.0
 
 # Between two looks at the threads while the loop waits for sockets.
@@ -65,6 +67,8 @@ class Outside(asyncio.SelectorEventLoop):
     _thread_id: int | None
     _default_executor: Executor | None
     _ready: Any
+    _debug: bool
+    _signal_handlers: dict[int, Any]
 
     def __init__(self) -> None:
         self._inbox: deque[tuple[asyncio.Handle, int]] = deque()
@@ -76,8 +80,6 @@ class Outside(asyncio.SelectorEventLoop):
         self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
         self._threads_before = threading.active_count()
-        self._has_posted = False
-        """A thread that nobody awaits has: it may again."""
         super().__init__(LazySelector())
 
     # ------------------------------------------------------------ sockets
@@ -115,10 +117,12 @@ class Outside(asyncio.SelectorEventLoop):
         self._check_closed()  # type: ignore[attr-defined]
         if self._thread_id is None or self._thread_id == threading.get_ident():
             return self.call_soon(callback, *args, context=context)
+        if self._debug:
+            self._check_callback(callback, "call_soon_threadsafe")  # type: ignore[attr-defined]
         handle = asyncio.Handle(callback, args, self, context)
         if handle._source_traceback:  # type: ignore[attr-defined]
             del handle._source_traceback[-1]  # type: ignore[attr-defined]
-        self._has_posted = True
+        self.schedule.posted_by[f"when the thread {threading.current_thread().name!r} posts to the loop"] = None
         self._inbox.append((handle, threading.get_ident()))
         self._write_to_self()
         return handle
@@ -127,6 +131,8 @@ class Outside(asyncio.SelectorEventLoop):
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         self._check_closed()  # type: ignore[attr-defined]
+        if self._debug:
+            self._check_callback(func, "run_in_executor")  # type: ignore[attr-defined]
         if executor is None:
             self._check_default_executor()  # type: ignore[attr-defined]
         future = self.create_future()
@@ -211,20 +217,28 @@ class Outside(asyncio.SelectorEventLoop):
         """Nothing is ready before `next_at`, when the clock could jump: see whether real I/O comes first."""
         if self._selector.kernels is None and self._children is None and not self._free_jobs:
             if self._threads_may_post():
-                self._poll(_grace(next_at, self.clock))
+                self._poll(self._grace(next_at))
             return
         if self._free_jobs:
             # Real work takes no virtual time.
             self._poll(_STALL)
         elif self._has_children():
             self._live_in_real_time(next_at)
-        elif has_connections(self):
-            self._poll(_grace(next_at, self.clock))
+        elif has_connections(self) or self._signal_handlers:
+            self._poll(self._grace(next_at))
+
+    def _grace(self, next_at: float | None) -> float:
+        """Real seconds in which others may answer before the clock jumps there."""
+        ahead = next_at - self.clock._time if next_at is not None else 0.0
+        share = _GRACE_SHARE_OF_THREADS if self._threads_may_post() else _GRACE_SHARE
+        return min(_LONGEST_GRACE, max(_GRACE, ahead * share))
 
     def _threads_may_post(self) -> bool:
         """Whether the program has threads of its own, which answer as soon as they can."""
         workers = len(getattr(self._default_executor, "_threads", ()))
-        return (self._has_posted or threading.active_count() > self._threads_before + workers) and threads_run()
+        return (
+            bool(self.schedule.posted_by) or threading.active_count() > self._threads_before + workers
+        ) and threads_run()
 
     def _live_in_real_time(self, next_at: float | None) -> None:
         """Nobody knows what a child process waits for: let its seconds be ours."""
@@ -330,12 +344,6 @@ class LazySelector(selectors.BaseSelector):
     def close(self) -> None:
         if self.kernels is not None:
             self.kernels.close()
-
-
-def _grace(next_at: float | None, clock: VirtualClock) -> float:
-    """Real seconds in which others may answer before the clock jumps there."""
-    ahead = next_at - clock._time if next_at is not None else 0.0
-    return min(_LONGEST_GRACE, max(_GRACE, ahead * _GRACE_SHARE))
 
 
 def _hand_over(work: Future[Any], future: asyncio.Future[Any]) -> None:

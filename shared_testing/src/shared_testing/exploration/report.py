@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared_testing.findings.site import Site
 
 _MOST_LINES = 40
+_MOST_ASKED = 3
 
 _CANCELLED_FIX = "undo or hand back in a finally block what was begun, also when CancelledError comes out of this await"
 
@@ -89,19 +90,21 @@ def deviations(number: int) -> str:
     return "1 deviation" if number == 1 else f"{number} deviations"
 
 
-def difference(one: Sequence[Step], other: Sequence[Step]) -> str:
-    """Where two runs of one schedule part, in words."""
+def difference(one: Sequence[Step], other: Sequence[Step], asked: Sequence[str]) -> str:
+    """Where two runs of one schedule part, in words. `asked`: what the program has asked that no schedule decides."""
     different = [pair for pair in zip_longest(one, other) if pair[0] != pair[1]]
+    sites = (step.ends or step.begins for pair in different for step in pair if step is not None)
+    where = next((f", first at {site}" for site in sites if site is not None), "")
+    if asked:
+        return f"the same schedule ran differently{where}: no schedule decides {', nor '.join(asked[:_MOST_ASKED])}"
     if not different:
         return (
             "the same schedule ran differently, and then alike: one run leaves something to the next (a global, a "
             "cache, an attribute of a class)"
         )
-    sites = (step.ends or step.begins for pair in different for step in pair if step is not None)
-    where = next((f", first at {site}" for site in sites if site is not None), "")
     return (
-        f"the same schedule ran differently{where}: something else decides (a clock, dice, the order of a set, another "
-        "process or thread)"
+        f"the same schedule ran differently{where}: something else decides (what a run leaves to the next, the order "
+        "of a set, a file, another process or thread)"
     )
 
 

@@ -52,6 +52,8 @@ class Schedule:
         self.error: BaseException | None = None
         self.uncontrolled = ""
         """What happened in it that no schedule decides; empty if nothing did."""
+        self.posted_by: dict[str, None] = {}
+        """The threads that posted to the loop when they liked."""
         self.loop: ExploringLoop | None = None
 
     def new_event_loop(self) -> ExploringLoop:

@@ -20,6 +20,7 @@ from shared_testing.exploration.strategies import Fixed, Replayed, Strategy, see
 from shared_testing.exploration.timeline import Recorder
 from shared_testing.exploration.token import LONGEST, StaleToken, Token, check_of, parse
 from shared_testing.exploration.verdicts import Deadlock, Livelock
+from shared_testing.exploration.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -202,10 +203,14 @@ class Search:
 
     def _first_difference(self) -> Runs:
         """Run asyncio's own order twice more, and name the step in which the two differ."""
-        one, other = self._made(Fixed(), record=True), self._made(Fixed(), record=True)
-        yield from self._run(one)
-        yield from self._run(other)
-        self._diverged(difference(*(each.recorder.timeline.steps for each in (one, other) if each.recorder)))
+        one, other = Witness(), Witness()
+        asked: dict[str, None] = {}
+        for witness in (one, other):
+            schedule = self._made(Fixed())
+            schedule.recorder = witness
+            yield from self._run(schedule)
+            asked |= witness.asked | dict.fromkeys(schedule.posted_by)
+        self._diverged(difference(one.timeline.steps, other.timeline.steps, list(asked)))
 
     def _compare(self, parent: Schedule, child: Schedule, position: int) -> None:
         """Up to the deviation both had the same choices, if the schedule is all that decides."""

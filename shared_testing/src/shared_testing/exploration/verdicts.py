@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.findings import Finding
 from shared_testing.loop.ending import Stuck
+from shared_testing.loop.standstill import only_tasks_run, plain_timers
 
 if TYPE_CHECKING:
     from shared_testing.exploration.loop import ExploringLoop
-    from shared_testing.findings import Finding
 
 
 class Deadlock(Stuck):
@@ -32,7 +33,6 @@ def deadlock(loop: ExploringLoop) -> Deadlock:
     """To be raised out of the loop. The main task is cancelled: if the loop runs again, its cleanup frees its locks."""
     # Some milliseconds of import that only those pay who need the words.
     from shared_testing.detectors.deadlock import RULE
-    from shared_testing.findings import Finding
     from shared_testing.loop.waits import suspended_in
     from shared_testing.verdicts.standstill import verdict
 
@@ -45,26 +45,45 @@ def deadlock(loop: ExploringLoop) -> Deadlock:
 
 
 def livelock(loop: ExploringLoop, turns: int) -> Livelock:
-    """As :func:`deadlock`."""
+    """As :func:`deadlock`; if nobody polls that the test waits for, it is one."""
     from shared_testing.detectors.deadlock import RULE
-    from shared_testing.findings import Finding
-    from shared_testing.loop.waits import suspended_in, wait_of
+    from shared_testing.evidence.polling import may_end, polls
+    from shared_testing.loop.waits import suspended_in
+    from shared_testing.verdicts.livelock import livelock as finding_of
+    from shared_testing.verdicts.standstill import last_wait, verdict
 
     main = _main(loop)
-    waits = [wait for wait in suspended_in(loop) if wait.site is not None]
-    running = [wait for wait in waits if wait.on is None] or waits
-    found = Finding(
-        RULE,
-        f"livelock: the loop has made {turns:,} turns, and the test has not ended",
-        running[0].site if running else None,
-        cause="tasks look again and again at what nobody is left to change",
-        fix="wait for an asyncio.Event or Condition that is set by whoever changes the state",
-        details=tuple(f"{wait.task.get_name()!r} goes round at {wait.site}" for wait in running[1:4]),
-    )
-    if main is not None:
-        wait_of(main) if isinstance(main, asyncio.Task) else None
-        main.cancel()
+    note = f"the loop has made {turns:,} turns, and the test has not ended"
+    waits = suspended_in(loop)
+    pollers = [wait for wait in waits if polls(wait.task, plain_timers(loop) or {})]
+    pollers = pollers or [wait for wait in waits if wait.site is not None and wait.on is None]
+    if not isinstance(main, asyncio.Task) or not pollers:
+        return Livelock(Finding(RULE, "livelock: callbacks run on and on, and nothing changes", None, details=(note,)))
+    last = last_wait(main, waits)
+    if last is not None and not any(may_end(wait.task) or wait.task is last.task for wait in pollers):
+        # A heartbeat goes round for ever, and is meant to: it only keeps the loop awake.
+        found = verdict(RULE, main, waits, [], None)
+    else:
+        found = finding_of(RULE, pollers, main, note)
+    main.cancel()
     return Livelock(found)
+
+
+def state_of_pollers(loop: ExploringLoop) -> object:
+    """What decides how a loop goes on in which all poll or wait for a poller; None if that cannot be told."""
+    from shared_testing.evidence.polling import polls, state_of
+    from shared_testing.loop.waits import wait_of
+
+    sleeps = plain_timers(loop)
+    if sleeps is None or not only_tasks_run(loop):
+        return None
+    tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
+    pollers = [task for task in tasks if polls(task, sleeps)]
+    others = [wait_of(task) for task in tasks if task not in pollers]
+    states = [state_of(task) for task in pollers]
+    if not pollers or None in states or any(wait.on is None or id(wait.on) in sleeps for wait in others):
+        return None
+    return frozenset(states)
 
 
 def _main(loop: ExploringLoop) -> asyncio.Future[Any] | None:
