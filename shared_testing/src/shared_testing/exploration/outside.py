@@ -58,7 +58,6 @@ class Outside(asyncio.SelectorEventLoop):
     schedule: Schedule
     arrivals: Arrivals
     arrive: Callable[..., Arrival]
-    owner: Callable[[], int]
     _selector: Any
     _ssock: Any
     _csock: Any
@@ -203,10 +202,12 @@ class Outside(asyncio.SelectorEventLoop):
         """Take what has come, without waiting."""
         self._poll(0)
 
+    def may_hear_from_outside(self) -> bool:
+        """Whether a socket, a child process or a free job could come before the next arrival."""
+        return self._selector.kernels is not None or self._children is not None or self._free_jobs > 0
+
     def wait_outside(self, next_at: float | None) -> None:
         """Nothing is ready before `next_at`, when the clock could jump: see whether real I/O comes first."""
-        if self._selector.kernels is None and self._children is None and not self._free_jobs:
-            return
         if self._free_jobs:
             # Real work takes no virtual time.
             self._poll(_STALL)
