@@ -8,8 +8,8 @@ enters there becomes an :class:`Arrival`, and the schedule says which one comes 
 from __future__ import annotations
 
 import asyncio
-import sys
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.arrivals import DEADLINES, LAST, Arrival, Arrivals, source_of_timer
