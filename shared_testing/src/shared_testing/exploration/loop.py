@@ -8,17 +8,19 @@ enters there becomes an :class:`Arrival`, and the schedule says which one comes 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.exploration.arrivals import DEADLINES, FOREVER, LAST, Arrival, Arrivals, source_of_timer
+from shared_testing.exploration.arrivals import DEADLINES, LAST, Arrival, Arrivals
 from shared_testing.exploration.outside import Outside
-from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
+from shared_testing.exploration.tasks import NumberedTask, number_of
+from shared_testing.exploration.timers import Timers
 from shared_testing.exploration.verdicts import deadlock, livelock, state_of_pollers
 from shared_testing.findings.site import user_site
 from shared_testing.loop.standstill import only_tasks_run
-from shared_testing.loop.virtual_clock import VirtualClock
+from shared_testing.loop.virtual_clock import RESOLUTION, VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from shared_testing.exploration.schedule import Schedule
 
-_RESOLUTION = 1e-6
+_current_task = asyncio.current_task
 
 # At the start, what is due within a millisecond may come while the first callbacks still run.
 _FIRST_WINDOW = 1e-3
@@ -48,7 +50,7 @@ _TURN = 1e-5
 _LATER_TURN = 1e-3
 
 
-class ExploringLoop(Outside, asyncio.SelectorEventLoop):
+class ExploringLoop(Timers, Outside, asyncio.SelectorEventLoop):
     """Runs its callbacks as asyncio does; what arrives from outside comes in the order of one schedule."""
 
     _ready: Any
@@ -69,9 +71,9 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self.mains: list[asyncio.Future[Any]] = []
         """What run_until_complete() waits for, the innermost last."""
         super().__init__()
-        self._clock_resolution = _RESOLUTION
+        self._clock_resolution = RESOLUTION
         if schedule.lasting_yields:
-            self.call_soon = self._call_soon_lasting  # type: ignore[method-assign,assignment]
+            self.call_soon = self.call_soon_lasting  # type: ignore[method-assign,assignment]
 
     def follow(self, schedule: Schedule) -> None:
         """Go on with another schedule from here."""
@@ -93,10 +95,14 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
     ) -> Arrival:
         """Let a callback come from outside: at `when` or some time later, in the order of its source."""
         now = self.clock._time
-        when = now if when is None or when < now else when
-        owner = self.owner() if owner is None else owner
-        arrival = Arrival(handle, when, when + self.schedule.lateness, owner, source)
-        arrival.priority = self.schedule.born(when - now, owner)
+        if when is None or when < now:
+            when = now
+        if owner is None:
+            # Called once for each timer: no function of ours stands between.
+            task = _current_task(self)
+            owner = 0 if task is None else number_of(task, self)
+        schedule = self.schedule
+        arrival = Arrival(handle, when, when + schedule.lateness, owner, source, schedule.born(when - now, owner))
         self.arrivals.add(arrival)
         return arrival
 
@@ -112,60 +118,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         """Done at that moment, when everything that is due by then has arrived, however late."""
         passed: asyncio.Future[None] = self.create_future()
         handle = asyncio.Handle(_pass, (passed,), self)
-        self.arrive(handle, when=when + _RESOLUTION / 10, source=LAST)
+        self.arrive(handle, when=when + RESOLUTION / 10, source=LAST)
         return passed
-
-    def owner(self) -> int:
-        """The number of the task that runs; 0 for none."""
-        task = asyncio.current_task(self) if asyncio._get_running_loop() is self else None
-        return number_of(task, self) if task is not None else 0
-
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        self._check_closed()  # type: ignore[attr-defined]
-        if self._debug:
-            self._check_thread()  # type: ignore[attr-defined]
-            self._check_callback(callback, "call_at")  # type: ignore[attr-defined]
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
-        if timer._source_traceback:  # type: ignore[attr-defined]
-            del timer._source_traceback[-1]  # type: ignore[attr-defined]
-        timer._scheduled = True  # type: ignore[attr-defined]
-        self.arrive(timer, when=when, source=source_of_timer(callback))
-        return timer
-
-    def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        if delay is None:
-            raise TypeError("delay must not be None")
-        timer = self.call_at(self.clock._time + delay, callback, *args, context=context)
-        if timer._source_traceback:  # type: ignore[attr-defined]
-            del timer._source_traceback[-1]  # type: ignore[attr-defined]
-        return timer
-
-    def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
-        self.arrivals.some_cancelled = True
-
-    @property
-    def _scheduled(self) -> list[asyncio.TimerHandle]:
-        """As others see asyncio's own: the timers that are set."""
-        return [each.handle for each in self.arrivals if isinstance(each.handle, asyncio.TimerHandle)]
-
-    @_scheduled.setter
-    def _scheduled(self, _: list[asyncio.TimerHandle]) -> None:
-        pass
-
-    def _call_soon_lasting(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
-        """For the model in which ``sleep(0)`` may last as long as an answer from outside."""
-        task: Any = getattr(callback, "__self__", None)
-        if type(callback).__name__ != "TaskStepMethWrapper" or not has_begun(task):
-            return super().call_soon(callback, *args, context=context)
-        handle = asyncio.Handle(callback, args, self, context)
-        self.arrive(handle)
-        return handle
 
     def create_task(self, coro: Coroutine[Any, Any, Any], **kwargs: Any) -> asyncio.Task[Any]:  # type: ignore[override]
         if self._task_factory is not None:  # type: ignore[attr-defined]
@@ -264,9 +218,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         __tracebackhide__ = True
         while True:
             candidates = self.arrivals.candidates()
-            if not candidates or candidates[0].when > self.clock._time:
-                next_at = candidates[0].when if candidates else None
-                self.wait_outside(next_at)
+            if self.may_hear_from_outside() and (not candidates or candidates[0].when > self.clock._time):
+                self.wait_outside(candidates[0].when if candidates else None)
                 if self._ready or self._stopping:
                     return
                 candidates = self.arrivals.candidates()
@@ -274,7 +227,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
                 break
             if self.stands_still():
                 raise deadlock(self)
-        self._open_until = FOREVER
+        self._open_until = math.inf
         self._next(candidates)
         self._more_arrivals()
 
@@ -288,7 +241,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             self._deliver(candidates[0])
             return
         held = self._held
-        candidates = self.arrivals.starved(candidates) or candidates
+        if self.arrivals.some_starved:
+            candidates = self.arrivals.starved(candidates) or candidates
         if held:
             free = [each for each in candidates if each.owner not in held]
             candidates = free + [each for each in candidates if each.owner in held]
@@ -301,37 +255,30 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _more_arrivals(self) -> None:
         """Others may come in the same turn: who is late lets the later ones catch up."""
-        while (candidates := self.arrivals.candidates(self._open_until)) and candidates[0].source is not LAST:
-            due = self._due(candidates)
-            options: list[Arrival | None]
-            if due is not None:
-                # asyncio takes all that is due in one go.
-                options = [due, None, *(each for each in candidates if each is not due)]
-            else:
-                options = [None, *candidates]
-            arrival = options[self.schedule.choose("tie" if due is not None else "early", options)]
+        choose = self.schedule.choose
+        while options := self.arrivals.options(self._open_until, self.clock._time + RESOLUTION, self._held):
+            # asyncio takes all that is due in one go.
+            arrival = options[choose("early" if options[0] is None else "tie", options)]
             if arrival is None:
                 return
             self._deliver(arrival)
 
-    def _due(self, candidates: list[Arrival]) -> Arrival | None:
-        """The first that asyncio itself would take now."""
-        now = self.clock._time + _RESOLUTION
-        for each in candidates:
-            if each.when > now:
-                return None
-            if not each.overtaken and each.owner not in self._held:
-                return each
-        return None
-
     def _deliver(self, arrival: Arrival) -> None:
         self.arrivals.take(arrival)
-        self.clock._time = max(self.clock._time, arrival.when)
+        when, source, handle = arrival.when, arrival.source, arrival.handle
+        if when > self.clock._time:
+            self.clock._time = when
         self._turns_at_this_time = 0
-        self._open_until = min(self._open_until, arrival.when if arrival.source is LAST else arrival.latest)
+        closes = when if source is LAST else arrival.latest
+        if closes < self._open_until:
+            self._open_until = closes
         self.schedule.delivered(arrival)
-        self._ready.append(self.unpacked(arrival.handle))
-        if arrival.source is DEADLINES:
+        if handle.__class__ is asyncio.TimerHandle:
+            handle._scheduled = False  # type: ignore[attr-defined]
+        else:
+            handle = self.unpacked(handle)
+        self._ready.append(handle)
+        if source is DEADLINES:
             following = self.arrivals.due_deadline(self.clock._time)
             if following is not None:
                 self._deliver(following)
