@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 # Otherwise each run of pytest in this process would import them anew, and forget them at its end.
-import shared_testing.examples
-import shared_testing.explored_item
+import shared_testing.under_pytest.examples
+import shared_testing.under_pytest.explored_item
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -636,12 +636,12 @@ class Screen:
 def test_a_long_search_shows_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """After two seconds, on a terminal only, and nothing of it stays."""
     now = [0.0]
-    monkeypatch.setattr(shared_testing.explored_item, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(shared_testing.under_pytest.explored_item, "perf_counter", lambda: now[0])
     for tty, shown in ((True, ["newline", "test_x: 900 of 1000 schedules", ""]), (False, [])):
         now[0] = 0.0
         screen = Screen()
         screen.isatty = tty
-        progress = shared_testing.explored_item.Progress(screen, "test_x", 1000)
+        progress = shared_testing.under_pytest.explored_item.Progress(screen, "test_x", 1000)
         for moment, schedules in ((1.9, 400), (2.1, 900), (2.15, 950)):
             now[0] = moment
             progress.tell(schedules)

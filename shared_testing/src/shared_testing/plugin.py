@@ -19,15 +19,19 @@ from shared_testing.findings.json_lines import REPORT_KEY, JsonLines
 from shared_testing.findings.site import Site
 from shared_testing.loop.scopes import name_scope
 from shared_testing.loop.survivors import Survivors
-from shared_testing.reports import SECTION, attach
 from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
-from shared_testing.unraisable import postpone_unraisable, tell_postponed, tell_unraisable
+from shared_testing.under_pytest.reports import SECTION, attach
+from shared_testing.under_pytest.unraisable import postpone_unraisable, tell_postponed, tell_unraisable
 from shared_testing.watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-pytest_plugins = ["shared_testing.fixtures", "shared_testing.exploring", "shared_testing.virtual_time"]
+pytest_plugins = [
+    "shared_testing.fixtures",
+    "shared_testing.under_pytest.exploring",
+    "shared_testing.under_pytest.virtual_time",
+]
 
 SETTINGS = pytest.StashKey[Settings]()
 WATCHER = pytest.StashKey[Watcher]()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from shared_testing.explorable import is_async, why_not
-from shared_testing.plan import Plan, read_plan
 from shared_testing.settings import SettingsError
+from shared_testing.under_pytest.explorable import is_async, why_not
+from shared_testing.under_pytest.plan import Plan, read_plan
 from shared_testing.unrewritten import without_rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from shared_testing.item_runs import LoopMaker
+    from shared_testing.under_pytest.item_runs import LoopMaker
 
 _OPTIONS = ("schedules", "seed", "lateness", "cancel")
 _CACHE = "shared_testing/failing_schedules"
@@ -49,7 +49,7 @@ class Session:
     def maker(self) -> LoopMaker:
         if self._maker is None:
             with without_rewriting():
-                from shared_testing.item_runs import LoopMaker
+                from shared_testing.under_pytest.item_runs import LoopMaker
 
             self._maker = LoopMaker()
         return self._maker
@@ -189,7 +189,7 @@ class _Running:
         if getattr(option, "setuponly", False) or getattr(option, "setupplan", False):
             return None
         with without_rewriting():
-            from shared_testing.explored_item import explore_item
+            from shared_testing.under_pytest.explored_item import explore_item
 
         explore_item(cast("pytest.Function", item), nextitem)
         return True
@@ -200,7 +200,7 @@ class _Running:
         if PLAN not in pyfuncitem.stash or not hasattr(pyfuncitem.obj, "hypothesis"):
             return (yield)
         with without_rewriting():
-            from shared_testing.examples import explored_examples
+            from shared_testing.under_pytest.examples import explored_examples
 
         with explored_examples(pyfuncitem):
             return (yield)

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.schedule import Schedule
-from shared_testing.exploring import PLAN, SESSION
 from shared_testing.plugin import WATCHER
+from shared_testing.under_pytest.exploring import PLAN, SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ from _pytest.runner import CallInfo, check_interactive_exception, get_reraise_ex
 from shared_testing.detectors.detector import Scope
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.findings.diagnosis import Allowance, diagnose
-from shared_testing.reports import attach
-from shared_testing.unraisable import postpone_unraisable, tell_unraisable
+from shared_testing.under_pytest.reports import attach
+from shared_testing.under_pytest.unraisable import postpone_unraisable, tell_unraisable
 
 if TYPE_CHECKING:
     from shared_testing.findings import Finding

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared_testing.detectors.leaked_state import RULE as LEAKED_STATE
-from shared_testing.explorable import shared_fixtures
 from shared_testing.exploration.report import finding_of
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.exploration.token import StaleToken
-from shared_testing.exploring import EXPLORED, PLAN, SESSION, Session, loop_maker
 from shared_testing.findings import Finding, site_of_code
 from shared_testing.findings.diagnosis import diagnose
-from shared_testing.item_runs import Found, ItemRuns, Run
 from shared_testing.plugin import SETTINGS, SURVIVORS, WATCHER, allowances
-from shared_testing.reports import attach, fail, main_report, note, tell_above
+from shared_testing.under_pytest.explorable import shared_fixtures
+from shared_testing.under_pytest.exploring import EXPLORED, PLAN, SESSION, Session, loop_maker
+from shared_testing.under_pytest.item_runs import Found, ItemRuns, Run
+from shared_testing.under_pytest.reports import attach, fail, main_report, note, tell_above
 
 if TYPE_CHECKING:
     from shared_testing.exploration.result import Result

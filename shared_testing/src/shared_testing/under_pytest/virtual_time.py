@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared_testing.exploring import PLAN, expect_exploring, loop_maker, wants_exploring
 from shared_testing.loop.seen_time import NoCalendar, SeenTime, read_calendar
 from shared_testing.loop.virtual_clock import VirtualClockLoop
+from shared_testing.under_pytest.exploring import PLAN, expect_exploring, loop_maker, wants_exploring
 
 if TYPE_CHECKING:
     import asyncio

@@ -1,0 +1,1 @@
+"""What the plugin does in a run of pytest: the hooks of exploration and virtual time, and how findings are reported."""
