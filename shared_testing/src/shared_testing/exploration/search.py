@@ -19,7 +19,7 @@ from shared_testing.exploration.shrink import shrink
 from shared_testing.exploration.strategies import Fixed, Replayed, Strategy, seeded
 from shared_testing.exploration.timeline import Recorder
 from shared_testing.exploration.token import LONGEST, StaleToken, Token, check_of, parse
-from shared_testing.exploration.verdicts import Deadlock, Livelock
+from shared_testing.exploration.verdicts import Deadlock, Livelock, holders_known
 from shared_testing.exploration.witness import Witness
 
 if TYPE_CHECKING:
@@ -230,7 +230,8 @@ class Search:
         if number is not None:
             best = yield from self._shrunk(failing, point)
         final = self._made(Fixed(best), point, record=True)
-        yield from self._run(final)
+        with holders_known():
+            yield from self._run(final)
         if not self._fails(final):
             self._diverged("the failure did not come again when its schedule was run once more")
             yield from self._first_difference()
@@ -280,7 +281,8 @@ class Search:
             self._seed = token.run[0]
             strategy, _ = self._seeded(token.run[1], base, [])
         schedule = self._made(strategy, token.cancel, record=True)
-        yield from self._counted(schedule)
+        with holders_known():
+            yield from self._counted(schedule)
         result = self.result
         result.deviations = len(schedule.deviations)
         result.cancelled = schedule.cancelling.landed if schedule.cancelling is not None else ""
