@@ -33,7 +33,9 @@ class Arrival:
 
     __slots__ = ("handle", "latest", "number", "overtaken", "owner", "priority", "source", "when")
 
-    def __init__(self, handle: asyncio.Handle, when: float, latest: float, owner: int, source: object) -> None:
+    def __init__(
+        self, handle: asyncio.Handle, when: float, latest: float, owner: int, source: object, priority: float
+    ) -> None:
         self.handle = handle
         self.when = when
         self.latest = latest
@@ -43,7 +45,7 @@ class Arrival:
         """What comes from one source keeps its order; None if it comes alone."""
         self.number = 0
         self.overtaken = 0
-        self.priority = 0.0
+        self.priority = priority
         """What a strategy gave it at its birth."""
 
 
@@ -58,6 +60,8 @@ class Arrivals:
         # As tuples, which compare without a call of Python's; in the open, for the loop looks in each turn.
         self.pending: list[tuple[float, int, Arrival]] = []
         self._numbers = 0
+        self.some_starved = False
+        """Set when one of them may not be overtaken once more."""
         self.some_cancelled = False
         """Set when the handle of one of them was cancelled."""
 
@@ -84,18 +88,18 @@ class Arrivals:
         if latest < until:
             until = latest
         found: list[Arrival] = []
-        sources: set[object] = set()
+        sources: list[object] = []
         for when, _, arrival in pending:
             if when > until:
                 break
             source = arrival.source
-            if source is LAST:
-                return found or [arrival]
-            if source is None:
-                found.append(arrival)
-            elif source not in sources:
-                sources.add(source)
-                found.append(arrival)
+            if source is not None:
+                if source is LAST:
+                    return found or [arrival]
+                if source in sources:
+                    continue
+                sources.append(source)
+            found.append(arrival)
         return found
 
     def starved(self, candidates: list[Arrival]) -> list[Arrival]:
@@ -112,6 +116,8 @@ class Arrivals:
         del pending[at]
         for _, _, each in pending[:at]:
             each.overtaken += 1
+            if each.overtaken > _MOST_OVERTAKEN:
+                self.some_starved = True
 
     def due_deadline(self, now: float) -> Arrival | None:
         """The next of them, if it is due."""

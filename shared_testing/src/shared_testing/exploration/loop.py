@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from shared_testing.exploration.schedule import Schedule
 
+_current_task = asyncio.current_task
+
 _RESOLUTION = 1e-6
 
 # At the start, what is due within a millisecond may come while the first callbacks still run.
@@ -93,10 +95,14 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
     ) -> Arrival:
         """Let a callback come from outside: at `when` or some time later, in the order of its source."""
         now = self.clock._time
-        when = now if when is None or when < now else when
-        owner = self.owner() if owner is None else owner
-        arrival = Arrival(handle, when, when + self.schedule.lateness, owner, source)
-        arrival.priority = self.schedule.born(when - now, owner)
+        if when is None or when < now:
+            when = now
+        if owner is None:
+            # Called once for each timer: no function of ours stands between.
+            task = _current_task(self)
+            owner = 0 if task is None else number_of(task, self)
+        schedule = self.schedule
+        arrival = Arrival(handle, when, when + schedule.lateness, owner, source, schedule.born(when - now, owner))
         self.arrivals.add(arrival)
         return arrival
 
@@ -114,11 +120,6 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         handle = asyncio.Handle(_pass, (passed,), self)
         self.arrive(handle, when=when + _RESOLUTION / 10, source=LAST)
         return passed
-
-    def owner(self) -> int:
-        """The number of the task that runs; 0 for none."""
-        task = asyncio.current_task(self) if asyncio._get_running_loop() is self else None
-        return number_of(task, self) if task is not None else 0
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -144,8 +145,10 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             del timer._source_traceback[-1]  # type: ignore[attr-defined]
         return timer
 
-    def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
-        self.arrivals.some_cancelled = True
+    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
+        # asyncio.sleep() cancels its timer after it has fired, too.
+        if timer._scheduled:  # type: ignore[attr-defined]
+            self.arrivals.some_cancelled = True
 
     @property
     def _scheduled(self) -> list[asyncio.TimerHandle]:
@@ -264,9 +267,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         __tracebackhide__ = True
         while True:
             candidates = self.arrivals.candidates()
-            if not candidates or candidates[0].when > self.clock._time:
-                next_at = candidates[0].when if candidates else None
-                self.wait_outside(next_at)
+            if (not candidates or candidates[0].when > self.clock._time) and self.may_hear_from_outside():
+                self.wait_outside(candidates[0].when if candidates else None)
                 if self._ready or self._stopping:
                     return
                 candidates = self.arrivals.candidates()
@@ -288,7 +290,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
             self._deliver(candidates[0])
             return
         held = self._held
-        candidates = self.arrivals.starved(candidates) or candidates
+        if self.arrivals.some_starved:
+            candidates = self.arrivals.starved(candidates) or candidates
         if held:
             free = [each for each in candidates if each.owner not in held]
             candidates = free + [each for each in candidates if each.owner in held]
@@ -301,15 +304,18 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _more_arrivals(self) -> None:
         """Others may come in the same turn: who is late lets the later ones catch up."""
-        while (candidates := self.arrivals.candidates(self._open_until)) and candidates[0].source is not LAST:
+        candidates_until, choose = self.arrivals.candidates, self.schedule.choose
+        while (candidates := candidates_until(self._open_until)) and candidates[0].source is not LAST:
             due = self._due(candidates)
             options: list[Arrival | None]
-            if due is not None:
-                # asyncio takes all that is due in one go.
-                options = [due, None, *(each for each in candidates if each is not due)]
-            else:
+            if due is None:
                 options = [None, *candidates]
-            arrival = options[self.schedule.choose("tie" if due is not None else "early", options)]
+                arrival = options[choose("early", options)]
+            else:
+                # asyncio takes all that is due in one go.
+                candidates.remove(due)
+                options = [due, None, *candidates]
+                arrival = options[choose("tie", options)]
             if arrival is None:
                 return
             self._deliver(arrival)
@@ -326,12 +332,20 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _deliver(self, arrival: Arrival) -> None:
         self.arrivals.take(arrival)
-        self.clock._time = max(self.clock._time, arrival.when)
+        when, source, handle = arrival.when, arrival.source, arrival.handle
+        if when > self.clock._time:
+            self.clock._time = when
         self._turns_at_this_time = 0
-        self._open_until = min(self._open_until, arrival.when if arrival.source is LAST else arrival.latest)
+        closes = when if source is LAST else arrival.latest
+        if closes < self._open_until:
+            self._open_until = closes
         self.schedule.delivered(arrival)
-        self._ready.append(self.unpacked(arrival.handle))
-        if arrival.source is DEADLINES:
+        if handle.__class__ is asyncio.TimerHandle:
+            handle._scheduled = False  # type: ignore[attr-defined]
+        else:
+            handle = self.unpacked(handle)
+        self._ready.append(handle)
+        if source is DEADLINES:
             following = self.arrivals.due_deadline(self.clock._time)
             if following is not None:
                 self._deliver(following)

@@ -31,9 +31,10 @@ class Schedule:
         cancelling: Cancelling | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        self._strategy = strategy or Fixed()
-        self.born = self._strategy.born
-        self.delivered = self._strategy.delivered
+        strategy = strategy or Fixed()
+        self._choose = strategy.choose
+        self.born = strategy.born
+        self.delivered = strategy.delivered
         self.lateness = lateness
         self.lasting_yields = lasting_yields
         self.cancelling = cancelling
@@ -67,19 +68,21 @@ class Schedule:
         """Take one of at least two options."""
         widths, width = self.widths, len(options)
         position = len(widths)
-        chosen = self._strategy.choose(position, kind, options)
+        chosen = self._choose(position, kind, options)
         arrival = options[chosen]
         if kind == "next":
             self._next_choices += 1
         widths.append(width)
         self.prints.append(width * 8191 + (0 if arrival is None else arrival.owner))
         if chosen:
-            self.deviations[position] = chosen
-            if kind == "next":
-                self.nexts[self._next_choices - 1] = chosen
-            else:
-                self.others[position - self._next_choices] = chosen
-            if self.recorder is not None:
-                first = options[0]
-                self.recorder.deviates(first.owner if first is not None else None)
+            self._deviates(position, kind, chosen, options[0])
         return chosen
+
+    def _deviates(self, position: int, kind: Kind, chosen: int, instead_of: Arrival | None) -> None:
+        self.deviations[position] = chosen
+        if kind == "next":
+            self.nexts[self._next_choices - 1] = chosen
+        else:
+            self.others[position - self._next_choices] = chosen
+        if self.recorder is not None:
+            self.recorder.deviates(instead_of.owner if instead_of is not None else None)

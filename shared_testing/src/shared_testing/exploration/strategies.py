@@ -7,6 +7,7 @@ walk, and the noise of a real machine.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from shared_testing.exploration.arrivals import Arrival
+
+_PRIORITY = attrgetter("priority")
 
 Kind = Literal["next", "tie", "early"]
 """Nothing is ready: who arrives next? · some are due together: all at once? · callbacks run: does one come early?"""
@@ -42,7 +45,8 @@ class Fixed:
         return 0.0
 
     def choose(self, position: int, kind: Kind, options: Sequence[Arrival | None]) -> int:  # noqa: ARG002
-        return min(self.deviations.get(position, 0), len(options) - 1)
+        wanted = self.deviations.get(position, 0)
+        return wanted if wanted < len(options) else len(options) - 1
 
     def delivered(self, arrival: Arrival) -> None:
         pass
@@ -90,20 +94,19 @@ class _Seeded:
 
     def choose(self, position: int, kind: Kind, options: Sequence[Arrival | None]) -> int:  # noqa: ARG002
         if kind == "early":
-            return self.random.randrange(1, len(options)) if self._with(self._early) else 0
+            early = self._early and self.random.random() < self._early
+            return self.random.randrange(1, len(options)) if early else 0
+        arrivals = [each for each in options if each is not None]
         if kind == "next":
-            return self.best(list(enumerate(options)))
-        if self._with(self._split):
+            return options.index(self.best(arrivals))
+        if self._split and self.random.random() < self._split:
             return 1  # The rest comes in a later turn.
-        first = options[0]
-        due = [(at, each) for at, each in enumerate(options) if each and first and each.when <= first.when]
-        return self.best(due)
+        due = [each for each in arrivals if each.when <= arrivals[0].when]
+        return options.index(self.best(due))
 
-    def best(self, options: Sequence[tuple[int, Arrival | None]]) -> int:
+    def best(self, options: Sequence[Arrival]) -> Arrival:
+        """Who comes next."""
         raise NotImplementedError
-
-    def _with(self, probability: float) -> bool:
-        return probability > 0 and self.random.random() < probability
 
 
 class Walk(_Seeded):
@@ -113,8 +116,8 @@ class Walk(_Seeded):
         super().__init__(random)
         self._often = random.choice((0.05, 0.2, 0.5, 1.0))
 
-    def best(self, options: Sequence[tuple[int, Arrival | None]]) -> int:
-        return self.random.choice(options)[0] if self._with(self._often) else 0
+    def best(self, options: Sequence[Arrival]) -> Arrival:
+        return self.random.choice(options) if self.random.random() < self._often else options[0]
 
 
 class PartialOrderSampling(_Seeded):
@@ -123,8 +126,8 @@ class PartialOrderSampling(_Seeded):
     def born(self, delay: float, owner: int) -> float:  # noqa: ARG002
         return self.random.random()
 
-    def best(self, options: Sequence[tuple[int, Arrival | None]]) -> int:
-        return max(options, key=lambda option: option[1].priority if option[1] else 0.0)[0]
+    def best(self, options: Sequence[Arrival]) -> Arrival:
+        return max(options, key=_PRIORITY)
 
 
 class Late(_Seeded):
@@ -144,8 +147,8 @@ class Late(_Seeded):
     def delivered(self, arrival: Arrival) -> None:
         self._now = arrival.priority
 
-    def best(self, options: Sequence[tuple[int, Arrival | None]]) -> int:
-        return min(options, key=lambda option: option[1].priority if option[1] else 0.0)[0]
+    def best(self, options: Sequence[Arrival]) -> Arrival:
+        return min(options, key=_PRIORITY)
 
 
 class ConcurrencyTesting(_Seeded):
@@ -161,16 +164,17 @@ class ConcurrencyTesting(_Seeded):
         self._lowest = 0
         self._chosen = 0
 
-    def best(self, options: Sequence[tuple[int, Arrival | None]]) -> int:
-        for _, arrival in options:
-            if arrival is not None:
-                self._priority.setdefault(arrival.owner, self.random.random())
-        at, best = max(options, key=lambda option: (self._priority[option[1].owner] if option[1] else -1e9, -option[0]))
+    def best(self, options: Sequence[Arrival]) -> Arrival:
+        priority = self._priority
+        for each in options:
+            if each.owner not in priority:
+                priority[each.owner] = self.random.random()
+        best = max(options, key=lambda each: priority[each.owner])
         self._chosen += 1
-        if self._chosen in self._changes and best is not None:
+        if self._chosen in self._changes:
             self._lowest -= 1
-            self._priority[best.owner] = self._lowest
-        return at
+            priority[best.owner] = self._lowest
+        return best
 
 
 def sparse(random: Random, widths: Sequence[int]) -> Fixed:
