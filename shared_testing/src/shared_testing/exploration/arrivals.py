@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
-
-FOREVER = 1e99
+    from collections.abc import Container, Iterator
 
 DEADLINES = "deadlines"
 """The source of timers that stand for no I/O: they keep their order, and all that are due come together."""
@@ -75,18 +73,15 @@ class Arrivals:
         self._numbers = arrival.number = self._numbers + 1
         insort(self.pending, (arrival.when, arrival.number, arrival))
 
-    def candidates(self, until: float = FOREVER) -> list[Arrival]:
-        """Those that may arrive next, by `until`: none may push another one out of its window."""
-        pending = self.pending
+    def candidates(self) -> list[Arrival]:
+        """Those that may arrive next: none may push another one out of its window."""
         if self.some_cancelled:
-            pending[:] = [each for each in pending if not each[2].handle._cancelled]
-            self.some_cancelled = False
-        if not pending or pending[0][0] > until:
+            self._forget_cancelled()
+        pending = self.pending
+        if not pending:
             return []
         # All windows are equally wide, so the first to open is the first to close.
-        latest = pending[0][2].latest
-        if latest < until:
-            until = latest
+        until = pending[0][2].latest
         found: list[Arrival] = []
         sources: list[object] = []
         for when, _, arrival in pending:
@@ -101,6 +96,44 @@ class Arrivals:
                 sources.append(source)
             found.append(arrival)
         return found
+
+    def options(self, until: float, now: float, held: Container[int]) -> list[Arrival | None]:
+        """What may come by `until`, along with what arrived: the first that is due, if one is; nobody; each other one.
+
+        Empty if nobody may. Asked in nearly each turn, so that it does all in one go.
+        """
+        if self.some_cancelled:
+            self._forget_cancelled()
+        pending = self.pending
+        if not pending or pending[0][0] > until:
+            return []
+        latest = pending[0][2].latest
+        if latest < until:
+            until = latest
+        options: list[Arrival | None] = [None]
+        due: Arrival | None = None
+        sources: list[object] = []
+        for when, _, arrival in pending:
+            if when > until:
+                break
+            source = arrival.source
+            if source is not None:
+                if source is LAST:
+                    break
+                if source in sources:
+                    continue
+                sources.append(source)
+            if when <= now and due is None and not arrival.overtaken and arrival.owner not in held:
+                due = arrival
+            else:
+                options.append(arrival)
+        if due is not None:
+            options.insert(0, due)
+        return options if len(options) > 1 else []
+
+    def _forget_cancelled(self) -> None:
+        self.pending[:] = [each for each in self.pending if not each[2].handle._cancelled]
+        self.some_cancelled = False
 
     def starved(self, candidates: list[Arrival]) -> list[Arrival]:
         """Those of them that may not be overtaken once more."""

@@ -8,11 +8,12 @@ enters there becomes an :class:`Arrival`, and the schedule says which one comes 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.exploration.arrivals import DEADLINES, FOREVER, LAST, Arrival, Arrivals, source_of_timer
+from shared_testing.exploration.arrivals import DEADLINES, LAST, Arrival, Arrivals, source_of_timer
 from shared_testing.exploration.outside import Outside
 from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
 from shared_testing.exploration.verdicts import deadlock, livelock, state_of_pollers
@@ -276,7 +277,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
                 break
             if self.stands_still():
                 raise deadlock(self)
-        self._open_until = FOREVER
+        self._open_until = math.inf
         self._next(candidates)
         self._more_arrivals()
 
@@ -304,31 +305,13 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
 
     def _more_arrivals(self) -> None:
         """Others may come in the same turn: who is late lets the later ones catch up."""
-        candidates_until, choose = self.arrivals.candidates, self.schedule.choose
-        while (candidates := candidates_until(self._open_until)) and candidates[0].source is not LAST:
-            due = self._due(candidates)
-            options: list[Arrival | None]
-            if due is None:
-                options = [None, *candidates]
-                arrival = options[choose("early", options)]
-            else:
-                # asyncio takes all that is due in one go.
-                candidates.remove(due)
-                options = [due, None, *candidates]
-                arrival = options[choose("tie", options)]
+        choose = self.schedule.choose
+        while options := self.arrivals.options(self._open_until, self.clock._time + _RESOLUTION, self._held):
+            # asyncio takes all that is due in one go.
+            arrival = options[choose("early" if options[0] is None else "tie", options)]
             if arrival is None:
                 return
             self._deliver(arrival)
-
-    def _due(self, candidates: list[Arrival]) -> Arrival | None:
-        """The first that asyncio itself would take now."""
-        now = self.clock._time + _RESOLUTION
-        for each in candidates:
-            if each.when > now:
-                return None
-            if not each.overtaken and each.owner not in self._held:
-                return each
-        return None
 
     def _deliver(self, arrival: Arrival) -> None:
         self.arrivals.take(arrival)
