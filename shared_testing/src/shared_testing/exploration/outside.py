@@ -1,22 +1,20 @@
 """The outside world of an exploring loop: sockets, threads, child processes.
 
-A job in an executor runs in a real thread, when its arrival is delivered, while the loop waits: its effect falls on one
-point of the schedule. Sockets are real too; that one is ready is an arrival.
+They are real. That a socket is ready, that a thread posts, that a job is to run in an executor: each is an arrival.
 """
 
 from __future__ import annotations
 
 import asyncio
-import selectors
 import threading
-from asyncio import futures
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from shared_testing.exploration.jobs import Job, joined
+from shared_testing.exploration.lazy_selector import LazySelector
 from shared_testing.loop.other_ends import both_ends_are_in
 from shared_testing.loop.standstill import has_connections, only_tasks_run, threads_run
 
@@ -41,11 +39,6 @@ _THREADS = threading._active  # type: ignore[attr-defined]
 
 # Between two looks at the threads while the loop waits for sockets.
 _SLICE = 0.002
-
-_JOB_PATIENCE = 0.25
-"""Real seconds that a job may take before it runs free of the schedule."""
-_POSTED_PATIENCE = 0.02
-"""The same, once it has posted to the loop: it may wait for an answer."""
 
 _STALL = 0.25
 """Real seconds between two looks whether anything can still happen."""
@@ -77,7 +70,7 @@ class Outside(asyncio.SelectorEventLoop):
         self._posted: threading.Event | None = None
         self._io_pending: set[asyncio.Handle] = set()
         self._io_numbers: dict[object, int] = {}
-        self._jobs: dict[asyncio.Handle, _Job] = {}
+        self._jobs: dict[asyncio.Handle, Job] = {}
         self._free_jobs = 0
         self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
@@ -139,7 +132,7 @@ class Outside(asyncio.SelectorEventLoop):
             self._check_default_executor()  # type: ignore[attr-defined]
         future = self.create_future()
         handle = asyncio.Handle(_nothing, (), self)
-        self._jobs[handle] = _Job(future, executor, func, args)
+        self._jobs[handle] = Job(future, executor, func, args)
         self.arrive(handle)
         return future
 
@@ -149,24 +142,22 @@ class Outside(asyncio.SelectorEventLoop):
         job = self._jobs.pop(handle, None)
         return handle if job is None else self._run_job(job)
 
-    def _run_job(self, job: _Job) -> asyncio.Handle:
+    def _run_job(self, job: Job) -> asyncio.Handle:
         # Here, and not in the callback: a callback that waits for a thread would be one that blocks the loop.
         if job.future.cancelled():
             return asyncio.Handle(_nothing, (), self)
         executor = job.executor or self._default_executor
         if executor is None:
             executor = self._default_executor = ThreadPoolExecutor(4, thread_name_prefix="asyncio")
-        work = executor.submit(job.func, *job.args)
-        if self._joined(work):
-            return asyncio.Handle(_hand_over, (work, job.future), self)
+        work = job.start(executor)
+        if joined(work, self._inbox):
+            return asyncio.Handle(job.hand_over, (work,), self)
         self._free_jobs += 1
-        self.schedule.uncontrolled = (
-            f"{job.name()} ran in a thread for longer than {_JOB_PATIENCE} s, or waited for the loop there"
-        )
+        self.schedule.uncontrolled = job.why_free()
 
         def ended(work: Future[Any]) -> None:
             self._free_jobs -= 1
-            _hand_over(work, job.future)
+            job.hand_over(work)
 
         work.add_done_callback(lambda work: self._post_result(ended, work))
         return asyncio.Handle(_nothing, (), self)
@@ -175,20 +166,6 @@ class Outside(asyncio.SelectorEventLoop):
         if not self.is_closed():
             self._inbox.append((asyncio.Handle(ended, (work,), self), threading.get_ident()))
             self._write_to_self()
-
-    def _joined(self, work: Future[Any]) -> bool:
-        until = perf_counter() + _JOB_PATIENCE
-        while (left := until - perf_counter()) > 0:
-            try:
-                work.exception(min(left, _POSTED_PATIENCE))
-            except TimeoutError:
-                if self._inbox:
-                    return False
-            except asyncio.CancelledError:
-                return True
-            else:
-                return True
-        return work.done()
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ARG002 - real seconds
         self._executor_shutdown_called = True
@@ -293,67 +270,6 @@ class Outside(asyncio.SelectorEventLoop):
                 self._process_events(events)  # type: ignore[attr-defined]
             if events or not timeout or self._inbox or perf_counter() >= until:
                 return
-
-
-class _Job:
-    """A call in an executor."""
-
-    __slots__ = ("args", "executor", "func", "future")
-
-    def __init__(
-        self, future: asyncio.Future[Any], executor: Executor | None, func: Callable[..., Any], args: tuple[Any, ...]
-    ) -> None:
-        self.future = future
-        self.executor = executor
-        self.func = func
-        self.args = args
-
-    def name(self) -> str:
-        """As its user knows it: below what asyncio.to_thread() wraps around it."""
-        func: Any = self.func
-        inner = [*func.args, *self.args] if isinstance(func, partial) else [func]
-        return str(next((each.__qualname__ for each in inner if hasattr(each, "__qualname__")), func))
-
-
-class LazySelector(selectors.BaseSelector):
-    """Asks the kernel for a descriptor at the first socket: most runs need none, and a loop is made for each."""
-
-    def __init__(self) -> None:
-        self.kernels: selectors.BaseSelector | None = None
-        """None as long as there was no socket."""
-        self._nothing: dict[Any, Any] = {}
-
-    def _real_one(self) -> selectors.BaseSelector:
-        if self.kernels is None:
-            self.kernels = selectors.DefaultSelector()
-        return self.kernels
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real_one().register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._real_one().unregister(fileobj)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real_one().modify(fileobj, events, data)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return self._real_one().select(timeout)
-
-    def get_map(self) -> Any:
-        return self._nothing if self.kernels is None else self.kernels.get_map()
-
-    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._real_one().get_key(fileobj)
-
-    def close(self) -> None:
-        if self.kernels is not None:
-            self.kernels.close()
-
-
-def _hand_over(work: Future[Any], future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        futures._copy_future_state(work, future)  # type: ignore[attr-defined]
 
 
 def _nothing() -> None:
