@@ -13,13 +13,14 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.exploration.arrivals import DEADLINES, LAST, Arrival, Arrivals, source_of_timer
+from shared_testing.exploration.arrivals import DEADLINES, LAST, Arrival, Arrivals
 from shared_testing.exploration.outside import Outside
-from shared_testing.exploration.tasks import NumberedTask, has_begun, number_of
+from shared_testing.exploration.tasks import NumberedTask, number_of
+from shared_testing.exploration.timers import Timers
 from shared_testing.exploration.verdicts import deadlock, livelock, state_of_pollers
 from shared_testing.findings.site import user_site
 from shared_testing.loop.standstill import only_tasks_run
-from shared_testing.loop.virtual_clock import VirtualClock
+from shared_testing.loop.virtual_clock import RESOLUTION, VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from shared_testing.exploration.schedule import Schedule
 
 _current_task = asyncio.current_task
-
-_RESOLUTION = 1e-6
 
 # At the start, what is due within a millisecond may come while the first callbacks still run.
 _FIRST_WINDOW = 1e-3
@@ -51,7 +50,7 @@ _TURN = 1e-5
 _LATER_TURN = 1e-3
 
 
-class ExploringLoop(Outside, asyncio.SelectorEventLoop):
+class ExploringLoop(Timers, Outside, asyncio.SelectorEventLoop):
     """Runs its callbacks as asyncio does; what arrives from outside comes in the order of one schedule."""
 
     _ready: Any
@@ -72,9 +71,9 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         self.mains: list[asyncio.Future[Any]] = []
         """What run_until_complete() waits for, the innermost last."""
         super().__init__()
-        self._clock_resolution = _RESOLUTION
+        self._clock_resolution = RESOLUTION
         if schedule.lasting_yields:
-            self.call_soon = self._call_soon_lasting  # type: ignore[method-assign,assignment]
+            self.call_soon = self.call_soon_lasting  # type: ignore[method-assign,assignment]
 
     def follow(self, schedule: Schedule) -> None:
         """Go on with another schedule from here."""
@@ -119,57 +118,8 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
         """Done at that moment, when everything that is due by then has arrived, however late."""
         passed: asyncio.Future[None] = self.create_future()
         handle = asyncio.Handle(_pass, (passed,), self)
-        self.arrive(handle, when=when + _RESOLUTION / 10, source=LAST)
+        self.arrive(handle, when=when + RESOLUTION / 10, source=LAST)
         return passed
-
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        self._check_closed()  # type: ignore[attr-defined]
-        if self._debug:
-            self._check_thread()  # type: ignore[attr-defined]
-            self._check_callback(callback, "call_at")  # type: ignore[attr-defined]
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
-        if timer._source_traceback:  # type: ignore[attr-defined]
-            del timer._source_traceback[-1]  # type: ignore[attr-defined]
-        timer._scheduled = True  # type: ignore[attr-defined]
-        self.arrive(timer, when=when, source=source_of_timer(callback))
-        return timer
-
-    def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        if delay is None:
-            raise TypeError("delay must not be None")
-        timer = self.call_at(self.clock._time + delay, callback, *args, context=context)
-        if timer._source_traceback:  # type: ignore[attr-defined]
-            del timer._source_traceback[-1]  # type: ignore[attr-defined]
-        return timer
-
-    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
-        # asyncio.sleep() cancels its timer after it has fired, too.
-        if timer._scheduled:  # type: ignore[attr-defined]
-            self.arrivals.some_cancelled = True
-
-    @property
-    def _scheduled(self) -> list[asyncio.TimerHandle]:
-        """As others see asyncio's own: the timers that are set."""
-        return [each.handle for each in self.arrivals if isinstance(each.handle, asyncio.TimerHandle)]
-
-    @_scheduled.setter
-    def _scheduled(self, _: list[asyncio.TimerHandle]) -> None:
-        pass
-
-    def _call_soon_lasting(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
-        """For the model in which ``sleep(0)`` may last as long as an answer from outside."""
-        task: Any = getattr(callback, "__self__", None)
-        if type(callback).__name__ != "TaskStepMethWrapper" or not has_begun(task):
-            return super().call_soon(callback, *args, context=context)
-        handle = asyncio.Handle(callback, args, self, context)
-        self.arrive(handle)
-        return handle
 
     def create_task(self, coro: Coroutine[Any, Any, Any], **kwargs: Any) -> asyncio.Task[Any]:  # type: ignore[override]
         if self._task_factory is not None:  # type: ignore[attr-defined]
@@ -306,7 +256,7 @@ class ExploringLoop(Outside, asyncio.SelectorEventLoop):
     def _more_arrivals(self) -> None:
         """Others may come in the same turn: who is late lets the later ones catch up."""
         choose = self.schedule.choose
-        while options := self.arrivals.options(self._open_until, self.clock._time + _RESOLUTION, self._held):
+        while options := self.arrivals.options(self._open_until, self.clock._time + RESOLUTION, self._held):
             # asyncio takes all that is due in one go.
             arrival = options[choose("early" if options[0] is None else "tie", options)]
             if arrival is None:

@@ -28,7 +28,7 @@ EPOCH = 1000.0
 
 # asyncio runs a timer that is due within the clock's resolution. The system's nanosecond would vanish in the
 # rounding of a float after a few virtual weeks, and the loop would spin before a timer that never is due.
-_RESOLUTION = 1e-6
+RESOLUTION = 1e-6
 
 # Loopback data is there at once, a wake-up may be late on a busy machine: look once more before a jump.
 _GRACE = 0.002
@@ -79,7 +79,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         self._executor_jobs = 0
         self._children: WeakSet[asyncio.SubprocessTransport] = WeakSet()
         super().__init__(_JumpingSelector(self, selectors.DefaultSelector()))
-        self._clock_resolution = _RESOLUTION
+        self._clock_resolution = RESOLUTION
 
     def time(self) -> float:
         return self.clock._time
