@@ -1,6 +1,6 @@
-"""Run every benchmark of the packages, and print their ratios in one table.
+"""Run every benchmark of the packages and of shared_testing, and print their ratios in one table.
 
-Each ``packages/*/benchmarks/bench_*.py`` runs in a process of its own and prints one JSON object per
+Each ``benchmarks/bench_*.py`` runs in a process of its own and prints one JSON object per
 line: the work, the figure, ours, the others', and the bars it must reach. The exit code is 1 when a bar is missed
 or a benchmark broke. Options: parts of file names, to run only those; ``--quick`` runs at a tenth of the size, which
 shows that the benchmarks work, but is too short to judge by: then only what broke counts.
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = "benchmarks/bench_*.py"
 
 
 def main(arguments: list[str]) -> int:
@@ -25,11 +26,8 @@ def main(arguments: list[str]) -> int:
     wanted = [each for each in arguments if not each.startswith("--")]
     if unknown := [each for each in options if each != "--quick"]:
         sys.exit(f"bench: unknown option {', '.join(unknown)}\n\n{__doc__}")
-    scripts = [
-        script
-        for script in sorted(ROOT.glob("packages/*/benchmarks/bench_*.py"))
-        if not wanted or any(part in script.as_posix() for part in wanted)
-    ]
+    known = sorted(script for folder in ("packages/*", "shared_testing") for script in ROOT.glob(f"{folder}/{SCRIPTS}"))
+    scripts = [script for script in known if not wanted or any(part in script.as_posix() for part in wanted)]
     if not scripts:
         sys.exit(f"bench: no benchmark's path holds {' or '.join(wanted)}")
     rows, broken = [], []
