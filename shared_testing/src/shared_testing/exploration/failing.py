@@ -24,22 +24,30 @@ _MOST_IN_ORDER = 200
 class Failing:
     """A schedule that failed.
 
-    `turn`: the seed and the number by which the seeded mix met it; None if it was met in order, with the fewest
-    deviations already.
+    `turn`: the seed and the number by which the seeded mix met it.
+    `is_shortest`: it was met in order, with the fewest deviations already.
     """
 
-    def __init__(self, attempts: Attempts, schedule: Schedule, turn: tuple[int, int] | None) -> None:
+    def __init__(
+        self,
+        attempts: Attempts,
+        schedule: Schedule,
+        *,
+        turn: tuple[int, int] | None = None,
+        is_shortest: bool = False,
+    ) -> None:
         self._attempts = attempts
         self._schedule = schedule
         self._point: Point | None = point_of(schedule)
         self._turn = turn
+        self._is_shortest = is_shortest
         self._signature = _signature(schedule.error)
 
     def told(self) -> Runs:
         """Run it once more, as short as it gets, and put it into the result."""
         attempts = self._attempts
         best = dict(self._schedule.deviations)
-        if self._turn is not None:
+        if not self._is_shortest:
             best = yield from self._shrunk()
             best = yield from self._fewer(best)
         final = attempts.made(Fixed(best), self._point, record=True)

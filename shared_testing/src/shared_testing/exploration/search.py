@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared_testing.exploration.attempts import Attempts, one_more, point_of
 from shared_testing.exploration.failing import Failing
+from shared_testing.exploration.rare_orders import Census, rare_orders
 from shared_testing.exploration.result import Result
 from shared_testing.exploration.strategies import Fixed, Replayed, Strategy, seeded
 from shared_testing.exploration.token import StaleToken, Token, check_of, parse
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from shared_testing.exploration.schedule import Schedule
 
 MOST_IN_ORDER = 200
-"""So many runs of the budget go to the search in order; the rest to the seeded mix."""
+"""So many runs of the budget go to the search in order; the rest to rare orders and the seeded mix."""
 
 
 class Search:
@@ -87,21 +88,27 @@ class Search:
         if self._token is not None:
             yield from self._replayed(self._token)
             return
-        base = self._attempts.made(Fixed(), counting=True)
+        census = Census()
+        base = self._attempts.made(census, counting=True)
         yield from self._attempts.counted(base)
         if self._attempts.fails(base):
-            yield from Failing(self._attempts, base, None).told()
+            yield from Failing(self._attempts, base, is_shortest=True).told()
             return
         level = [base]
         if self._cancel and not (yield from self._cancellations(base, level)):
             return
         if self._in_order:
             yield from self._breadth_first(level)
-        if self.result.failure is None and not self.result.exhausted:
+            if self._is_open() and not self._cancel:
+                yield from self._rare_orders(census)
+        if self._is_open():
             yield from self._mix(base)
         # A reason that is known needs no search for another.
         if self._attempts.has_diverged and not self.result.uncontrolled:
             yield from self._attempts.first_difference()
+
+    def _is_open(self) -> bool:
+        return self.result.failure is None and not self.result.exhausted
 
     def _breadth_first(self, level: list[Schedule]) -> Runs:
         """By the number of deviations: the first failure has the fewest, and each level that is done is a proof."""
@@ -116,12 +123,22 @@ class Search:
                     yield from self._attempts.counted(child)
                     self._attempts.compare(parent, child, max(deviations))
                     if self._attempts.fails(child):
-                        yield from Failing(self._attempts, child, None).told()
+                        yield from Failing(self._attempts, child, is_shortest=True).told()
                         return
                     following.append(child)
             self.result.complete += 1 if following else 0
             level = following
         self.result.exhausted = True
+
+    def _rare_orders(self, census: Census) -> Runs:
+        for strategy in rare_orders(census):
+            if self.result.schedules >= self._budget:
+                return
+            schedule = self._attempts.made(strategy)
+            yield from self._attempts.counted(schedule)
+            if self._attempts.fails(schedule):
+                yield from Failing(self._attempts, schedule).told()
+                return
 
     def _mix(self, base: Schedule) -> Runs:
         points = list(base.cancelling.points) if base.cancelling is not None else []
@@ -130,7 +147,7 @@ class Search:
             schedule = self._attempts.made(*self._seeded(number, base, points))
             yield from self._attempts.counted(schedule)
             if self._attempts.fails(schedule):
-                yield from Failing(self._attempts, schedule, (self._seed, number)).told()
+                yield from Failing(self._attempts, schedule, turn=(self._seed, number)).told()
                 return
 
     def _seeded(self, number: int, base: Schedule, points: list[Point]) -> tuple[Strategy, Point | None]:
@@ -151,7 +168,7 @@ class Search:
             schedule = self._attempts.made(Fixed(), point)
             yield from self._attempts.counted(schedule)
             if self._attempts.fails(schedule):
-                yield from Failing(self._attempts, schedule, None).told()
+                yield from Failing(self._attempts, schedule, is_shortest=True).told()
                 return False
             done.append(schedule)
         return True
