@@ -8,7 +8,8 @@ import contextlib
 
 async def lease_without_fence(*, mended: bool) -> None:
     """A holder that was slow writes after its lease was given to another one."""
-    generation, written = 0, []
+    generation = 0
+    written: list[int] = []
 
     async def hold(delay: float, work: float) -> None:
         nonlocal generation
@@ -26,7 +27,8 @@ async def lease_without_fence(*, mended: bool) -> None:
 
 async def pool_over_its_limit(*, mended: bool) -> None:
     """The size is looked at before a connection is made, and counted after."""
-    size, most, idle = 0, 0, []
+    size, most = 0, 0
+    idle: list[object] = []
     lock = asyncio.Lock()
 
     async def acquire() -> object:

@@ -59,7 +59,8 @@ def rare_orders(census: Census) -> Iterator[Ranked]:
 
 def _deviations(owners: Sequence[int], order: Sequence[int]) -> int:
     """How many it takes, where each one puts on hold whom it overtakes."""
-    free, held, count = list(owners), [], 0
+    free, count = list(owners), 0
+    held: list[int] = []
     for owner in order:
         options = free + held
         if owner != options[0]:
