@@ -194,11 +194,12 @@ class Outside(asyncio.SelectorEventLoop):
 
     def may_hear_from_outside(self) -> bool:
         """Whether a socket, a thread, a child process or a free job could come before the next arrival."""
-        return (
+        return bool(
             self._selector.kernels is not None
             or self._free_jobs > 0
             or self._children is not None
-            or self._threads_may_post()
+            # Most programs have no thread at all, and need not ask further.
+            or ((len(_THREADS) > self._threads_before or self.schedule.posted_by) and self._threads_may_post())
         )
 
     def wait_outside(self, next_at: float | None) -> None:
