@@ -6,6 +6,7 @@ arrivals whose windows overlap may come in either order, together, or while call
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ class Arrivals:
         # As tuples, which compare without a call of Python's; in the open, for the loop looks in each turn.
         self.pending: list[tuple[float, int, Arrival]] = []
         self._numbers = 0
+        self.least_apart = math.inf
+        """By how much the nearest two were too far apart to come in the other order."""
         self.some_starved = False
         """Set when one of them may not be overtaken once more."""
         self.some_cancelled = False
@@ -81,11 +84,14 @@ class Arrivals:
         if not pending:
             return []
         # All windows are equally wide, so the first to open is the first to close.
-        until = pending[0][2].latest
+        first = pending[0][2]
+        until = first.latest
         found: list[Arrival] = []
         sources: list[object] = []
         for when, _, arrival in pending:
             if when > until:
+                if arrival.source is None is first.source and when - first.when < self.least_apart:
+                    self.least_apart = when - first.when
                 break
             source = arrival.source
             if source is not None:
