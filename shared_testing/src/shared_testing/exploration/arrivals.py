@@ -6,6 +6,7 @@ arrivals whose windows overlap may come in either order, together, or while call
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ class Arrivals:
         # As tuples, which compare without a call of Python's; in the open, for the loop looks in each turn.
         self.pending: list[tuple[float, int, Arrival]] = []
         self._numbers = 0
+        self.least_apart = math.inf
+        """By how much the nearest two were too far apart to come in the other order."""
         self.some_starved = False
         """Set when one of them may not be overtaken once more."""
         self.some_cancelled = False
@@ -81,11 +84,14 @@ class Arrivals:
         if not pending:
             return []
         # All windows are equally wide, so the first to open is the first to close.
-        until = pending[0][2].latest
+        first = pending[0][2]
+        until = first.latest
         found: list[Arrival] = []
         sources: list[object] = []
         for when, _, arrival in pending:
             if when > until:
+                if arrival.source is None is first.source and when - first.when < self.least_apart:
+                    self.least_apart = when - first.when
                 break
             source = arrival.source
             if source is not None:
@@ -96,6 +102,44 @@ class Arrivals:
                 sources.append(source)
             found.append(arrival)
         return found
+
+    def options(self, until: float, now: float, held: Container[int]) -> list[Arrival | None]:
+        """What may come by `until`, along with what arrived: the first that is due, if one is; nobody; each other one.
+
+        Empty if nobody may. Asked in nearly each turn, so that it does all in one go.
+        """
+        if self.some_cancelled:
+            self._forget_cancelled()
+        pending = self.pending
+        if not pending or pending[0][0] > until:
+            return []
+        latest = pending[0][2].latest
+        if latest < until:
+            until = latest
+        options: list[Arrival | None] = [None]
+        due: Arrival | None = None
+        sources: list[object] = []
+        for when, _, arrival in pending:
+            if when > until:
+                break
+            source = arrival.source
+            if source is not None:
+                if source is LAST:
+                    break
+                if source in sources:
+                    continue
+                sources.append(source)
+            if when <= now and due is None and not arrival.overtaken and arrival.owner not in held:
+                due = arrival
+            else:
+                options.append(arrival)
+        if due is not None:
+            options.insert(0, due)
+        return options if len(options) > 1 else []
+
+    def _forget_cancelled(self) -> None:
+        self.pending[:] = [each for each in self.pending if not each[2].handle._cancelled]
+        self.some_cancelled = False
 
     def options(self, until: float, now: float, held: Container[int]) -> list[Arrival | None]:
         """What may come by `until`, along with what arrived: the first that is due, if one is; nobody; each other one.

@@ -31,7 +31,7 @@ class Attempts:
     def __init__(self, result: Result, *, cancel: bool | str, lateness: float | None, lasting_yields: bool) -> None:
         self.result = result
         self.cancel = cancel
-        self.lateness = LATENESS if lateness is None else lateness
+        self.lateness = result.lateness = LATENESS if lateness is None else lateness
         self.lasting_yields = lasting_yields
         self.has_diverged = False
 
@@ -59,7 +59,9 @@ class Attempts:
 
     def run(self, schedule: Schedule) -> Runs:
         yield schedule
-        schedule.loop = None
+        if schedule.loop is not None:
+            self.result.least_apart = min(self.result.least_apart, schedule.loop.arrivals.least_apart)
+            schedule.loop = None
         if schedule.uncontrolled:
             self.tell_uncontrolled(schedule.uncontrolled)
 

@@ -218,7 +218,7 @@ class ExploringLoop(Timers, Outside, asyncio.SelectorEventLoop):
         __tracebackhide__ = True
         while True:
             candidates = self.arrivals.candidates()
-            if self.may_hear_from_outside() and (not candidates or candidates[0].when > self.clock._time):
+            if (not candidates or candidates[0].when > self.clock._time) and self.may_hear_from_outside():
                 self.wait_outside(candidates[0].when if candidates else None)
                 if self._ready or self._stopping:
                     return

@@ -34,6 +34,9 @@ _GRACE_SHARE_OF_THREADS = 0.2
 """Those of this process: each test waits for its own, and some of them sleep."""
 _LONGEST_GRACE = 1.0
 
+# threading.active_count() takes a lock, and this is asked before each jump of the clock.
+_THREADS = threading._active  # type: ignore[attr-defined]
+
 # Between two looks at the threads while the loop waits for sockets.
 _SLICE = 0.002
 
@@ -71,7 +74,7 @@ class Outside(asyncio.SelectorEventLoop):
         self._free_jobs = 0
         self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
-        self._threads_before = threading.active_count()
+        self._threads_before = len(_THREADS)
         super().__init__(LazySelector())
 
     # ------------------------------------------------------------ sockets
@@ -193,9 +196,14 @@ class Outside(asyncio.SelectorEventLoop):
         self._poll(0)
 
     def may_hear_from_outside(self) -> bool:
-        """Whether a socket, a child process, a thread or a free job could come before the next arrival."""
-        known = self._selector.kernels is not None or self._children is not None or self._free_jobs > 0
-        return known or self._threads_may_post()
+        """Whether a socket, a thread, a child process or a free job could come before the next arrival."""
+        return bool(
+            self._selector.kernels is not None
+            or self._free_jobs > 0
+            or self._children is not None
+            # Most programs have no thread at all, and need not ask further.
+            or ((len(_THREADS) > self._threads_before or self.schedule.posted_by) and self._threads_may_post())
+        )
 
     def wait_outside(self, next_at: float | None) -> None:
         """Nothing is ready before `next_at`, when the clock could jump: see whether real I/O comes first."""
@@ -204,7 +212,7 @@ class Outside(asyncio.SelectorEventLoop):
             self._poll(_STALL)
         elif self._has_children():
             self._live_in_real_time(next_at)
-        elif has_connections(self) or self._signal_handlers or self._threads_may_post():
+        elif has_connections(self) or self._signal_handlers or self._selector.kernels is None:
             self._poll(self._grace(next_at))
 
     def _grace(self, next_at: float | None) -> float:
@@ -216,9 +224,7 @@ class Outside(asyncio.SelectorEventLoop):
     def _threads_may_post(self) -> bool:
         """Whether the program has threads of its own, which answer as soon as they can."""
         workers = len(getattr(self._default_executor, "_threads", ()))
-        return (
-            bool(self.schedule.posted_by) or threading.active_count() > self._threads_before + workers
-        ) and threads_run()
+        return (bool(self.schedule.posted_by) or len(_THREADS) > self._threads_before + workers) and threads_run()
 
     def _live_in_real_time(self, next_at: float | None) -> None:
         """Nobody knows what a child process waits for: let its seconds be ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from shared_testing.findings import Finding, Site
 
 _MOST_NOTES = 4
+
+_NEARLY = 3
+"""So many times the lateness is not far away: 5 s are not 50 ms late."""
 
 
 @dataclass(slots=True)
@@ -37,6 +41,10 @@ class Result:
     """How many schedules cancelled somebody."""
     unjudged: int = 0
     """In how many of them the cancellation came out of the test itself, before its own assertions."""
+    lateness: float = 0.0
+    """How late the outside world was, at most, in virtual seconds."""
+    least_apart: float = math.inf
+    """By how much more the nearest two arrivals were apart, which therefore kept their order."""
     cancelled: str = ""
     """Whom the failing schedule has cancelled, and where."""
     cancelled_at: Site | None = None
@@ -52,8 +60,19 @@ class Result:
         if self.complete is None or self.uncontrolled:
             return f"no failure in {self.schedules} schedules, which prove nothing about the others"
         within = "" if self.exhausted else f" with at most {_deviations(self.complete)}"
-        runs = f"{self.schedules} runs, {self._cancellations()}complete"
-        return f"no failure in any schedule{within} ({runs})"
+        runs = "1 run" if self.schedules == 1 else f"{self.schedules} runs"
+        proved = f"no failure in any schedule{within} ({runs}, {self._cancellations()}complete)"
+        return proved + (self._kept_apart() if self.exhausted else "")
+
+    def _kept_apart(self) -> str:
+        """What a little more lateness would have swapped: the world may be that late, and the test would not know."""
+        if self.least_apart > _NEARLY * self.lateness:
+            return ""
+        # A little more than it takes: sums of floats are not exact.
+        enough = (math.floor(self.least_apart * 100 + 0.01) + 1) / 100
+        return (
+            f"; what is due {self.least_apart * 1000:.0f} ms apart kept its order: lateness={enough:g} swaps that too"
+        )
 
     def _cancellations(self) -> str:
         if not self.cancellations:
