@@ -305,7 +305,8 @@ def test_a_later_world_needs_more_lateness() -> None:
         assert order == [0, 1]
 
     assert explore(answers).guarantee == (
-        "no failure in any schedule (1 run, complete); what is due 30 ms apart kept its order: lateness=0.04 swaps that too"
+        "no failure in any schedule (1 run, complete); "
+        "what is due 30 ms apart kept its order: lateness=0.04 swaps that too"
     )
     late = explore(answers, lateness=0.04)
     assert late.failure is not None

@@ -141,44 +141,6 @@ class Arrivals:
         self.pending[:] = [each for each in self.pending if not each[2].handle._cancelled]
         self.some_cancelled = False
 
-    def options(self, until: float, now: float, held: Container[int]) -> list[Arrival | None]:
-        """What may come by `until`, along with what arrived: the first that is due, if one is; nobody; each other one.
-
-        Empty if nobody may. Asked in nearly each turn, so that it does all in one go.
-        """
-        if self.some_cancelled:
-            self._forget_cancelled()
-        pending = self.pending
-        if not pending or pending[0][0] > until:
-            return []
-        latest = pending[0][2].latest
-        if latest < until:
-            until = latest
-        options: list[Arrival | None] = [None]
-        due: Arrival | None = None
-        sources: list[object] = []
-        for when, _, arrival in pending:
-            if when > until:
-                break
-            source = arrival.source
-            if source is not None:
-                if source is LAST:
-                    break
-                if source in sources:
-                    continue
-                sources.append(source)
-            if when <= now and due is None and not arrival.overtaken and arrival.owner not in held:
-                due = arrival
-            else:
-                options.append(arrival)
-        if due is not None:
-            options.insert(0, due)
-        return options if len(options) > 1 else []
-
-    def _forget_cancelled(self) -> None:
-        self.pending[:] = [each for each in self.pending if not each[2].handle._cancelled]
-        self.some_cancelled = False
-
     def starved(self, candidates: list[Arrival]) -> list[Arrival]:
         """Those of them that may not be overtaken once more."""
         return [each for each in candidates if each.overtaken > _MOST_OVERTAKEN]
