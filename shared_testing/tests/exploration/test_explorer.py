@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import random
+import re
 import runpy
 import threading
 import time
@@ -116,6 +117,20 @@ def test_the_report_names_the_steps_the_shared_thing_and_the_token() -> None:
     assert len(text.splitlines()) <= 40
 
 
+@pytest.mark.parametrize(
+    ("bug", "shared"),
+    [
+        ("lost_update", "account: deposit#2 comes to it at 19, after it has waited at 18; deposit#3 looks at it at 17"),
+        ("double_fetch", "cache: get#2 comes to it at 58, after it has waited at 56; get#3 changes it at 59"),
+        ("changed_while_iterated", "members: broadcast looks at it at 113, before it waits at 114; leave changes it"),
+    ],
+)
+def test_the_shared_thing_is_named(bug: str, shared: str) -> None:
+    """What one task touches on both sides of its await, and another one meanwhile."""
+    (scenario,) = (each.values[0] for each in BUGS if each.id == bug)
+    assert shared in str(explore(partial(scenario, mended=False)))
+
+
 def test_a_standstill_is_told_as_a_deadlock_with_its_schedule() -> None:
     """Who waits for whom, under which token."""
     (bug,) = (each.values[0] for each in BUGS if each.id == "locks_in_two_orders")
@@ -123,7 +138,8 @@ def test_a_standstill_is_told_as_a_deadlock_with_its_schedule() -> None:
     assert isinstance(result.failure, Deadlock)
     assert result.finding is not None
     assert result.finding.rule.code == "AT402"
-    assert "waits for" in result.finding.symptom
+    assert re.fullmatch(r"deadlock: ('move \(Task-\d+\)')( waits for '.*'){2}", result.finding.symptom)
+    assert all(", held by 'move (Task-" in each for each in result.finding.details[:2])
     assert f"token {result.token}" in str(result)
 
 

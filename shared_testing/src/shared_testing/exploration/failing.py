@@ -8,7 +8,7 @@ from shared_testing.exploration.attempts import one_more, point_of
 from shared_testing.exploration.shrink import shrink
 from shared_testing.exploration.strategies import Fixed
 from shared_testing.exploration.token import LONGEST, Token, check_of
-from shared_testing.exploration.verdicts import Deadlock, Livelock
+from shared_testing.exploration.verdicts import Deadlock, Livelock, holders_known
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,7 +51,8 @@ class Failing:
             best = yield from self._shrunk()
             best = yield from self._fewer(best)
         final = attempts.made(Fixed(best), self._point, record=True)
-        yield from attempts.run(final)
+        with holders_known():
+            yield from attempts.run(final)
         if attempts.fails(final):
             self._tell(final)
         else:

@@ -108,7 +108,10 @@ class Outside(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         self._check_closed()  # type: ignore[attr-defined]
         if self._thread_id is None or self._thread_id == threading.get_ident():
-            return self.call_soon(callback, *args, context=context)
+            handle = self.call_soon(callback, *args, context=context)
+            if handle._source_traceback:  # type: ignore[attr-defined]
+                del handle._source_traceback[-1]  # type: ignore[attr-defined]
+            return handle
         if self._debug:
             self._check_callback(callback, "call_soon_threadsafe")  # type: ignore[attr-defined]
         handle = asyncio.Handle(callback, args, self, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from shared_testing.exploration.meanwhile import changed_meanwhile
 from shared_testing.exploration.shared_things import shared_things
 from shared_testing.exploration.verdicts import Deadlock, Livelock
 from shared_testing.findings import Finding
@@ -35,6 +36,8 @@ def finding_of(result: Result) -> Finding:
     from shared_testing.detectors.lost_update import RULE
 
     things = shared_things(result.timeline)
+    # That is less certain: two tasks may touch a thing and do each other no harm.
+    touched = [] if things or result.cancelled else changed_meanwhile(result.timeline)
     raised = last_user_site(failure.__traceback__) if failure is not None else None
     return Finding(
         RULE,
@@ -42,7 +45,7 @@ def finding_of(result: Result) -> Finding:
         _place(result, raised),
         cause=things[0] if things else _cause(result),
         fix=_CANCELLED_FIX if result.cancelled else "",
-        details=(*_overtaking(result), *_schedule_of(result)),
+        details=(*_overtaking(result), *touched, *_schedule_of(result)),
     )
 
 

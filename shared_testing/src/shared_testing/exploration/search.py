@@ -15,6 +15,7 @@ from shared_testing.exploration.rare_orders import Census, rare_orders
 from shared_testing.exploration.result import Result
 from shared_testing.exploration.strategies import Fixed, Replayed, Strategy, seeded
 from shared_testing.exploration.token import StaleToken, Token, check_of, parse
+from shared_testing.exploration.verdicts import holders_known
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -183,7 +184,8 @@ class Search:
             self._seed = token.run[0]
             strategy, _ = self._seeded(token.run[1], base, [])
         schedule = self._attempts.made(strategy, token.cancel, record=True)
-        yield from self._attempts.counted(schedule)
+        with holders_known():
+            yield from self._attempts.counted(schedule)
         result = self.result
         result.deviations = len(schedule.deviations)
         self._attempts.tell_cancelled(schedule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings import Finding
@@ -10,6 +11,8 @@ from shared_testing.loop.ending import Stuck
 from shared_testing.loop.standstill import only_tasks_run, plain_timers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared_testing.exploration.loop import ExploringLoop
 
 
@@ -67,6 +70,21 @@ def livelock(loop: ExploringLoop, turns: int) -> Livelock:
         found = finding_of(RULE, pollers, main, note)
     main.cancel()
     return Livelock(found)
+
+
+@contextmanager
+def holders_known() -> Iterator[None]:
+    """For the run that is told: who holds which lock. The detectors know already, where they are at work."""
+    from shared_testing.evidence import holders
+    from shared_testing.patches import Patches
+
+    patches = Patches()
+    if not hasattr(asyncio.Lock.acquire, "__wrapped__"):
+        holders.install(patches)
+    try:
+        yield
+    finally:
+        patches.undo()
 
 
 def state_of_pollers(loop: ExploringLoop) -> object:
