@@ -45,7 +45,7 @@ def finding_of(result: Result) -> Finding:
         _place(result, raised),
         cause=things[0] if things else _cause(result),
         fix=_CANCELLED_FIX if result.cancelled else "",
-        details=(*touched, *_overtaking(result), *_schedule_of(result)),
+        details=(*_overtaking(result), *touched, *_schedule_of(result)),
     )
 
 
