@@ -70,9 +70,8 @@ class Result:
             return ""
         # A little more than it takes: sums of floats are not exact.
         enough = (math.floor(self.least_apart * 100 + 0.01) + 1) / 100
-        return (
-            f"; what is due {self.least_apart * 1000:.0f} ms apart kept its order: lateness={enough:g} swaps that too"
-        )
+        apart = f"what is due {self.least_apart * 1000:.0f} ms apart kept its order"
+        return f"; {apart}: lateness={enough:g} swaps that too"
 
     def _cancellations(self) -> str:
         if not self.cancellations:
