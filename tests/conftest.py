@@ -27,6 +27,8 @@ def run_suite(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
         pytester.makepyfile(tests)
         # Strangers' plugins stay out; hypothesis' would import the whole of it anew in each run.
         without = ("cacheprovider", "hypothesispytest", "randomly", "timeout", "xdist")
-        return pytester.runpytest_inprocess(*(f"-pno:{name}" for name in without))
+        # Whoever runs this suite may have imported pytest-asyncio before pytest could rewrite its asserts.
+        quiet = "-Wignore::pytest.PytestAssertRewriteWarning"
+        return pytester.runpytest_inprocess(quiet, *(f"-pno:{name}" for name in without))
 
     return run
