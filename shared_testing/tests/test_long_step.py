@@ -68,3 +68,9 @@ def test_waiting_is_no_computing(pytester: pytest.Pytester) -> None:
     result = run(pytester, asleep)
     assert "AT202" not in str(result.stdout)
     assert "AT201 time.sleep(0.4)" in str(result.stdout)
+
+
+def test_a_run_inside_this_one_is_its_own_affair(pytester: pytest.Pytester) -> None:
+    """A plugin's own tests run pytest inside pytest: what computes there is not told a second time out here."""
+    pytester.makepyfile(test_it=COMPUTING)
+    pytester.runpytest_inprocess(*OPTIONS).assert_outcomes(failed=1, passed=1)

@@ -53,6 +53,8 @@ class Spent:
 
 Step = dict[CallSite, Spent]
 
+_installed: list[StepMonitor] = []
+
 
 class StepMonitor:
     """Samples the long steps of the thread in which it was started. Serves several detectors."""
@@ -89,6 +91,7 @@ class StepMonitor:
         self._users += 1
         if self._users > 1:
             return
+        _installed.append(self)
         self._patches.set(asyncio.Handle, "_run", self._counted(asyncio.Handle._run))
         gc.callbacks.append(self._collects)
         if hasattr(os, "register_at_fork"):
@@ -100,6 +103,7 @@ class StepMonitor:
         self._users -= 1
         if self._users:
             return
+        _installed.remove(self)
         self._leave()
         self._patches.undo()
         gc.callbacks.remove(self._collects)
@@ -189,6 +193,10 @@ class StepMonitor:
         """Whether a step is under way."""
         state, count, began, inside = self._state, self.count, self.began, self.inside
         if state is None:
+            return False
+        if _installed[-1:] != [self]:
+            # A run of pytest inside this one, as those who test plugins have: its steps are its own affair.
+            self._clocks = None
             return False
         # First of all, and without giving way: the step must not go on, or end, while its stack is read.
         spot = self._spot() if inside else None
