@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _MODES = ("-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
 
 LEFT_OPEN = """
+import gc
 import warnings
 
 class Connection:
@@ -20,10 +21,11 @@ class Connection:
         warnings.warn("connection was not closed", ResourceWarning)
 
 async def test_guilty():
+    gc.disable()  # else it may be found while the test still runs
     Connection()
 
 def test_innocent():
-    pass
+    gc.enable()
 """
 
 
