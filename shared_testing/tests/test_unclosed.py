@@ -168,3 +168,31 @@ def test_a_session_is_the_only_cause(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(failed=1, passed=1)
     assert result.stdout.str().count("\nAT") == 1
     result.stdout.fnmatch_lines(["AT302 aiohttp.ClientSession was not closed"])
+
+
+HALF_MADE = """
+import socket
+
+async def test_one_takes_the_place_of_one_that_was_closed():
+    closed = socket.socket()
+    place = id(closed)
+    closed.close()
+    del closed
+    others = []
+    half = socket.socket.__new__(socket.socket)
+    while id(half) != place and len(others) < 1000:
+        others.append(half)
+        half = socket.socket.__new__(socket.socket)
+    for each in (*others, half):
+        each._closed, each._io_refs = True, 0
+    del half._closed
+    del half, each
+"""
+
+
+def test_a_socket_whose_making_failed_was_not_left_open(pytester: pytest.Pytester) -> None:
+    """It lies where another one had lain, and has no attributes yet that tell whether it is open."""
+    pytester.makepyfile(HALF_MADE)
+    result = pytester.runpytest_inprocess("-o", "asyncio_mode=auto", *OPTIONS)
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*crashed*")

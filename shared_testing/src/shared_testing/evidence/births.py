@@ -114,7 +114,7 @@ class Births:
             self.forget(thing)
             return None
         birth.finalized = True
-        birth.dropped = birth.dropped or birth not in self._here or birth.kind.is_open(thing)
+        birth.dropped = birth.dropped or birth not in self._here or _is_open(thing, birth.kind)
         return birth if birth.dropped else None
 
     def is_awaited_warning(self) -> bool:
@@ -145,6 +145,14 @@ class Births:
         self._here.clear()
         # Not those that end along with another one that is told of.
         return [birth for birth in left if birth.owner is None or birth.owner not in left]
+
+
+def _is_open(thing: Any, kind: Kind) -> bool:
+    try:
+        return kind.is_open(thing)
+    except AttributeError:
+        # Its making failed half-way, in the place of another one that is gone: it has nothing yet that could be open.
+        return False
 
 
 @harmless((None, ()))
