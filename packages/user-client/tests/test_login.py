@@ -58,7 +58,7 @@ async def test_in_whatever_order_the_refusals_come_there_is_one_login(
     calls[0].cancel()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert [outcome["id"] for outcome in outcomes if isinstance(outcome, dict)][-2:] == [2, 3]
-    # A login that the one caller leaves before the others have come to wait for it is given up, and they share the next.
+    # A login that its only caller leaves, before the others have come to wait for it, is given up: they share the next.
     made = users.logins
     assert made in (2, 3)
     assert (await member.fetch_user(1))["id"] == 1
