@@ -19,12 +19,14 @@ filterwarnings = error
 
 @pytest.fixture
 def run_suite(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """``run_suite(tests)``: the result of a suite with that one file (and a `conftest`), in a folder of its own."""
+    """``run_suite(tests)``: the result of a suite with that one file, or with those of `others` by their names, and
+    a `conftest`, in a folder of its own.
+    """
 
-    def run(tests: str, conftest: str = "") -> pytest.RunResult:
+    def run(*tests: str, conftest: str = "", **others: str) -> pytest.RunResult:
         pytester.makefile(".ini", pytest=_INI)
         pytester.makeconftest(conftest)
-        pytester.makepyfile(tests)
+        pytester.makepyfile(*tests, **others)
         # Strangers' plugins stay out; hypothesis' would import the whole of it anew in each run.
         without = ("cacheprovider", "hypothesispytest", "randomly", "timeout", "xdist")
         # Whoever runs this suite may have imported pytest-asyncio before pytest could rewrite its asserts.

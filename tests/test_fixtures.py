@@ -66,7 +66,7 @@ def test_a_package_sees_the_fixtures_once(project: Path, run_suite: RunSuite) ->
             assert virtual_clock.now == 3600
             assert users.url
         """,
-        (project / "tests" / "conftest.py").read_text("utf-8"),
+        conftest=(project / "tests" / "conftest.py").read_text("utf-8"),
     )
     result.assert_outcomes(passed=3)
 

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from yarl import URL
 
-ROOT = Path(__file__).resolve().parent.parent
-PIPE = asyncio.subprocess.PIPE
+SUITE = Path(__file__).with_name("test_user_api.py")
+SETTINGS = SUITE.parent.parent / ".pytest.toml"
+SERVER = [sys.executable, "-m", "shared_testing.fakes", "--port=0", "--users=5", "--require-login"]
 
 
-async def play(url: URL) -> tuple[int, str]:
-    """pytest's exit code and output; only what goes to the real server, without strangers' plugins."""
-    without = ("cacheprovider", "hypothesispytest", "randomly", "timeout", "xdist")
-    options = [*(f"-pno:{name}" for name in without), "-q", "--no-header", "--tb=line", "-k", "real"]
-    command = [sys.executable, "-m", "pytest", *options, f"--user-api-url={url}", "tests/test_user_api.py"]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=asyncio.subprocess.STDOUT)
-    printed, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, printed.decode()
-
-
-async def test_a_real_server_is_held_to_the_contract() -> None:
+def test_a_real_server_is_held_to_the_contract(pytester: pytest.Pytester) -> None:
     """`hatch run api` keeps it, login included, and ends when it is told to; the password is not printed."""
-    command = [sys.executable, "-m", "shared_testing.fakes", "--port=0", "--users=5", "--require-login"]
-    server = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
-    try:
-        assert server.stdout is not None
-        url = URL((await server.stdout.readline()).decode().strip())
-        code, printed = await play(url.with_user("testuser").with_password("testpass"))
-    finally:
-        server.send_signal(signal.SIGTERM)
-        _, errors = await server.communicate()
-    assert code == pytest.ExitCode.OK, printed
-    assert " passed, 2 skipped" in printed
-    assert "testpass" not in printed
+    with subprocess.Popen(SERVER, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = URL(server.stdout.readline().strip()).with_user("testuser").with_password("testpass")
+            # Only what goes to the real server, and without strangers' plugins.
+            without = ("cacheprovider", "hypothesispytest", "randomly", "timeout", "xdist")
+            options = [*(f"-pno:{name}" for name in without), "-c", str(SETTINGS), "--tb=line", "-k", "real"]
+            result = pytester.runpytest_inprocess(*options, f"--user-api-url={url}", str(SUITE))
+        finally:
+            server.send_signal(signal.SIGTERM)
+            _, errors = server.communicate()
+    outcomes = result.parseoutcomes()
+    assert set(outcomes) == {"passed", "skipped", "deselected"}
+    assert outcomes["skipped"] == 2
+    assert "testpass" not in result.stdout.str()
     assert server.returncode == 0
-    assert b"Traceback" not in errors
+    assert "Traceback" not in errors

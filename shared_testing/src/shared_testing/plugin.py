@@ -64,7 +64,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_WORKERS_NOTES] = []
     if settings.findings != "off":
         config.stash[SURVIVORS] = survivors = Survivors()
-        survivors.freeze()
         watcher = Watcher(settings, survivors.collect)
         watcher.install()
         config.stash[WATCHER] = watcher
@@ -104,7 +103,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What lives at this point lives on: leave it out of the collection after each test."""
     if WATCHER in session.config.stash:
-        session.config.stash[SURVIVORS].freeze_all()
+        session.config.stash[SURVIVORS].freeze_collected()
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:

@@ -11,6 +11,8 @@ from time import perf_counter
 
 # What died after it was frozen is found when all is thawed. That is the long walk: it may take this part of the time.
 _SHARE = 0.02
+# Before one was measured, in seconds.
+_FIRST_THAW = 1.0
 
 
 def referrers(*things: object) -> list[object]:
@@ -28,20 +30,15 @@ class Survivors:
     """Freezes what lives on after each test, and thaws it now and then."""
 
     def __init__(self) -> None:
-        self._next_thaw = 0.0
-
-    def freeze(self) -> None:
-        """Leave what lives now out of the next collections, garbage or not."""
+        # A run inside another one, or of a program that froze its own: that stays as it is.
+        self._found_frozen = gc.get_freeze_count() > 0
+        self._next_thaw = perf_counter() + _FIRST_THAW
         gc.freeze()
 
-    def freeze_all(self) -> None:
-        """Collect whatever is garbage, and leave the rest out of the next collections."""
-        begun = perf_counter()
-        gc.unfreeze()
+    def freeze_collected(self) -> None:
+        """Collect what has become garbage since the last freeze, and leave the rest out of the next collections."""
         gc.collect()
         gc.freeze()
-        ended = perf_counter()
-        self._next_thaw = ended + (ended - begun) / _SHARE
 
     def collect(self) -> None:
         """Collect what has become garbage since the last freeze."""
@@ -51,11 +48,15 @@ class Survivors:
 
     def after_test(self) -> None:
         """To be called when garbage was just collected."""
-        if perf_counter() >= self._next_thaw:
-            self.freeze_all()
-        else:
-            self.freeze()
+        begun = perf_counter()
+        if begun >= self._next_thaw:
+            gc.unfreeze()
+            gc.collect()
+            ended = perf_counter()
+            self._next_thaw = ended + (ended - begun) / _SHARE
+        gc.freeze()
 
     def thaw(self) -> None:
         """Leave the collector as it was."""
-        gc.unfreeze()
+        if not self._found_frozen:
+            gc.unfreeze()
