@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = [ROOT / "shared_testing", *sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml"))]
@@ -28,12 +28,20 @@ def metadata(project: Path) -> dict[str, Any]:
     return found
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All that a module contains but expressions, which import nothing."""
+    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for each in getattr(node, block, ()):
+            yield each
+            yield from statements(each)
+
+
 @functools.cache
 def imported(project: Path) -> dict[str, set[str]]:
     """The top-level modules that the sources of a project import, with the files that do."""
     found: dict[str, set[str]] = {}
     for file in (project / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in statements(ast.parse(file.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:

@@ -28,6 +28,7 @@ def test_a_real_server_is_held_to_the_contract(pytester: pytest.Pytester) -> Non
         finally:
             server.send_signal(signal.SIGTERM)
             _, errors = server.communicate()
+    assert result.ret == pytest.ExitCode.OK
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed", "skipped", "deselected"}
     assert outcomes["skipped"] == 2

@@ -110,11 +110,12 @@ class Births:
         birth = self._known.get(identity(thing))
         if birth is None:
             return None
-        if birth in self._here and self.is_awaited_warning():
-            self.forget(thing)
-            return None
         birth.finalized = True
         birth.dropped = birth.dropped or birth not in self._here or _is_open(thing, birth.kind)
+        # Asked only of what complains: to find a recorder is to look through all that lives.
+        if birth.dropped and birth in self._here and self.is_awaited_warning():
+            self.forget(thing)
+            return None
         return birth if birth.dropped else None
 
     def is_awaited_warning(self) -> bool:
