@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from queue_processor import ItemQueue, QueueProcessor
+from queue_processor import ItemQueue, MemoryQueue, QueueProcessor
 from queue_processor.channel import Channel, Delivery
 from queue_processor.sources import feed
 from shared_testing import QueueBuilders
@@ -117,6 +117,7 @@ async def _handle(_: bytes) -> None:
 
 QUEUES: dict[str, Callable[[], MessageQueueUnderTest]] = {
     "builder": lambda: MessageQueueUnderTest(QueueBuilders().of(lease=60, max_deliveries=3), 60, 3),
+    "memory": lambda: MessageQueueUnderTest(MemoryQueue(lease=60, max_deliveries=3), 60, 3),
     "item queue": lambda: MessageQueueUnderTest(Items(QueueProcessor(_handle, maxsize=100).queue), nacks=False),
     "iterable": lambda: MessageQueueUnderTest(Source(Channel(100), iter)),
     "async iterable": lambda: MessageQueueUnderTest(Source(Channel(100), one_by_one)),

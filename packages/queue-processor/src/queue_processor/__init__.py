@@ -10,6 +10,7 @@ from queue_processor.errors import (
     ProcessorNotRunning,
     QueueClosed,
     QueueProcessorError,
+    QueueUnavailable,
     Reject,
     UnfinishedWork,
     WrongEventLoop,
@@ -17,6 +18,8 @@ from queue_processor.errors import (
 from queue_processor.handles import Handle
 from queue_processor.item_queue import ItemQueue
 from queue_processor.processor import QueueProcessor
+from queue_processor.queues.memory import MemoryQueue
+from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
 
@@ -25,15 +28,21 @@ __all__ = [
     "Backoff",
     "CalledFromHandler",
     "ConsumersGone",
+    "Counts",
     "DeadLetter",
+    "DeadMessage",
     "Handle",
     "HandlerCancelled",
     "ItemFailed",
     "ItemQueue",
+    "MemoryQueue",
+    "Message",
+    "MessageQueue",
     "ProcessorNotRunning",
     "QueueClosed",
     "QueueProcessor",
     "QueueProcessorError",
+    "QueueUnavailable",
     "Reject",
     "Results",
     "UnfinishedWork",

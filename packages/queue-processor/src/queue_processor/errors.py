@@ -70,3 +70,7 @@ class UnfinishedWork(QueueProcessorError):
         )
         self.items = list(items)
         """What was not done, in the order in which it was accepted."""
+
+
+class QueueUnavailable(QueueProcessorError, ConnectionError):
+    """The server or the file that keeps the messages cannot be reached just now; try again later."""
