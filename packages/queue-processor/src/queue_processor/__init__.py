@@ -10,6 +10,7 @@ from queue_processor.errors import (
     ProcessorNotRunning,
     QueueClosed,
     QueueProcessorError,
+    QueueRefused,
     QueueUnavailable,
     Reject,
     UnfinishedWork,
@@ -20,6 +21,7 @@ from queue_processor.item_queue import ItemQueue
 from queue_processor.processor import QueueProcessor
 from queue_processor.queues.memory import MemoryQueue
 from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
+from queue_processor.queues.redis_queue import RedisQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
 
@@ -42,7 +44,9 @@ __all__ = [
     "QueueClosed",
     "QueueProcessor",
     "QueueProcessorError",
+    "QueueRefused",
     "QueueUnavailable",
+    "RedisQueue",
     "Reject",
     "Results",
     "UnfinishedWork",
