@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from queue_processor.errors import QueueClosed, QueueRefused, QueueUnavailable
+from queue_processor.queues.redis_scripts import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from redis.asyncio import Redis
 
 # Seconds for an answer, and for a connection: ``?socket_timeout=`` of the URL says otherwise.
 _PATIENCE = 5.0
@@ -32,7 +31,7 @@ class RedisClient:
         redis = _redis_py()
         self.place = place_of(url)
         """Server, port and database, without credentials."""
-        self._redis: Redis = _opened(url, self.place)
+        self._redis = _opened(url, self.place)
         self._errors = redis.exceptions
         self._scripts: dict[str, Any] = {}
         self._closed = False
@@ -44,8 +43,6 @@ class RedisClient:
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """Run it in one step; the group that it works on is made if the server has none (any more)."""
-        from queue_processor.queues.redis_scripts import GROUP
-
         with self._plainly():
             known = self._scripts.get(script) or self._scripts.setdefault(script, self._redis.register_script(script))
             try:
@@ -90,13 +87,19 @@ class RedisClient:
         try:
             yield
         except (errors.AuthenticationError, errors.NoPermissionError, errors.AuthorizationError) as error:
-            raise QueueRefused(f"{self.place} does not let us in: {error}; check the URL's user and password") from error
+            raise self._refused(error) from error
         except (errors.ConnectionError, errors.TimeoutError, OSError) as error:
             raise QueueUnavailable(f"{self.place} cannot be reached just now: {error}") from error
         except errors.RedisError as error:
+            # What a command of more than ten words is told that comes without a password.
+            if "unauthenticated" in str(error):
+                raise self._refused(error) from error
             if type(error).__name__ not in _FOR_NOW_CLASSES and not _FOR_NOW.search(str(error)):
                 raise
             raise QueueUnavailable(f"{self.place} does not serve just now: {error}") from error
+
+    def _refused(self, error: Exception) -> QueueRefused:
+        return QueueRefused(f"{self.place} does not let us in: {error}; check the URL's user and password")
 
 
 def place_of(url: str) -> str:
@@ -120,7 +123,7 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _opened(url: str, place: str) -> Redis:
+def _opened(url: str, place: str) -> Any:
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

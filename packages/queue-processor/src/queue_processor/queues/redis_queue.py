@@ -162,10 +162,10 @@ class RedisQueue:
             came, new, *idle = await self._run(scripts.TAKE, self._consumer, limit, DEATHS_TO_QUARANTINE)
             self._answer_lost = False
             messages = [
-                Message(id.decode(), body, deliveries, deaths)
-                for id, body, deliveries, deaths in zip(*[iter(came)] * 4, strict=True)
+                Message(name.decode(), body, deliveries, deaths)
+                for name, body, deliveries, deaths in zip(*[iter(came)] * 4, strict=True)
             ]
-            messages += [Message(id.decode(), body, 1) for id, body in zip(*[iter(new)] * 2, strict=True)]
+            messages += [Message(name.decode(), body, 1) for name, body in zip(*[iter(new)] * 2, strict=True)]
             self._held |= {(message.id, message.deliveries) for message in messages}
         wait, last = idle or (0, b"")
         return _Taken(messages, wait / 1000 if wait >= 0 else float("inf"), last)
@@ -205,7 +205,7 @@ class RedisQueue:
         """The oldest first."""
         words = await self._client.command("HGETALL", self._keys[6])
         letters = words.items() if isinstance(words, dict) else zip(words[::2], words[1::2], strict=True)
-        return [id for id, _ in sorted(letters, key=lambda each: [int(part) for part in each[1].split(b"-")])]
+        return [name for name, _ in sorted(letters, key=lambda each: [int(part) for part in each[1].split(b"-")])]
 
     async def _leave(self) -> None:
         """A consumer that has nothing is forgotten; what is left of one that has, comes back by its leases."""
@@ -233,8 +233,8 @@ def _flat(messages: Iterable[Message]) -> list[str | int]:
 
 def _entries(answer: Any) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
     """redis-py makes a dict of a stream entry's fields, and a list of them where it does not know the command."""
-    for id, fields in answer:
-        yield id, fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    for entry, fields in answer:
+        yield entry, fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
 
 
 def _letter(fields: dict[bytes, bytes]) -> DeadMessage:
