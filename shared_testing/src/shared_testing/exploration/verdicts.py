@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from shared_testing.exploration.loop import ExploringLoop
 
 
-class Deadlock(Stuck):
+class ProvedStuck(Stuck):
+    """No run of this schedule can end."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+class Deadlock(ProvedStuck):
     """Nothing can make progress under this schedule; the finding says who waits for whom."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
 
-
-class Livelock(Stuck):
+class Livelock(ProvedStuck):
     """Tasks run on and on, and nothing changes."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
 
 
 def deadlock(loop: ExploringLoop) -> Deadlock:
