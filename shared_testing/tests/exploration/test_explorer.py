@@ -206,6 +206,18 @@ def test_what_is_no_token_is_refused() -> None:
         explore(asyncio.Event().wait, replay="nonsense")
 
 
+def test_time_monotonic_is_the_time_of_the_loop() -> None:
+    """What expires by the one agrees with what waits by the other, as in a test that pytest explores."""
+    real = time.monotonic
+
+    async def answers() -> None:
+        await asyncio.gather(asyncio.sleep(3600), asyncio.sleep(3600.01))
+        assert time.monotonic() == asyncio.get_running_loop().time()
+
+    assert explore(answers, schedules=5).failure is None
+    assert time.monotonic is real
+
+
 def test_a_program_that_throws_its_own_dice_is_told_as_uncontrolled() -> None:
     """State that survives from one run to the next makes them differ."""
     runs = 0
@@ -225,7 +237,7 @@ def test_a_program_that_throws_its_own_dice_is_told_as_uncontrolled() -> None:
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        (lambda: time.monotonic_ns(), "no schedule decides time.monotonic_ns() at "),
+        (lambda: time.perf_counter_ns(), "no schedule decides time.perf_counter_ns() at "),
         (lambda: os.urandom(4)[0], "no schedule decides os.urandom() at "),
         (lambda: random.Random().getrandbits(30), "no schedule decides a Random of its own at "),
         (lambda: datetime.now(UTC).microsecond, "no schedule decides datetime.now() at "),
