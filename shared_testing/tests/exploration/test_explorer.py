@@ -106,6 +106,9 @@ def test_a_pass_says_what_it_has_proved() -> None:
     result = explore(answers, schedules=300)
     assert result.complete == 1
     assert result.guarantee == "no failure in any schedule with at most 1 deviation (300 runs, complete)"
+    result = explore(answers, schedules=20)
+    assert result.complete == 0
+    assert result.guarantee == "no failure in asyncio's own order (20 runs, complete)"
 
 
 def test_the_report_names_the_steps_the_shared_thing_and_the_token() -> None:
