@@ -390,7 +390,7 @@ def test_the_command_line_has_the_last_word_and_the_ini_file_the_first(pytester:
     run(pytester, RACE, "--lateness=0.001").assert_outcomes(passed=1)
     run(pytester, RACE, "-o", "explore_lateness=0.001").assert_outcomes(passed=1)
     run(pytester, RACE, "--seed=3").assert_outcomes(failed=1)
-    for wrong in ("--schedules=0", "--lateness=0", "--seed=-1"):
+    for wrong in ("--schedules=0", "--lateness=0", "--lateness=0.0015", "--seed=-1"):
         run(pytester, RACE, wrong).stderr.fnmatch_lines(["ERROR: *: give *"])
 
 

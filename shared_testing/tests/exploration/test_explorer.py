@@ -323,6 +323,8 @@ def test_a_later_world_needs_more_lateness() -> None:
         "no failure in any schedule (1 run, complete); "
         "what is due 30 ms apart kept its order: lateness=0.04 swaps that too"
     )
+    with pytest.raises(ValueError, match=r"lateness=0.0405: give seconds, in whole milliseconds as a token does"):
+        explore(answers, lateness=0.0405)
     late = explore(answers, lateness=0.04)
     assert late.failure is not None
     assert explore(answers, replay=late.token).failure is not None

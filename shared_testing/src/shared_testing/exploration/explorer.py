@@ -40,11 +40,11 @@ def explore(
     - `replay`: the token of one schedule, which alone is run.
     - `cancel`: cancel one task at one of its suspensions, each in turn; True for all tasks but the scenario's own, or
       the name of the task. The scenario's own assertions judge.
-    - `lateness`: how late the outside world may answer, in virtual seconds (0.02).
+    - `lateness`: how late the outside world may answer, in virtual seconds, down to milliseconds (0.02).
     - `lasting_yields`: ``sleep(0)`` may last as long as an answer from outside, which asyncio itself never lets happen.
 
-    Raises StaleToken if the token is none or no longer fits the code, and ValueError if there is no task to cancel.
-    What the scenario raises is in the result.
+    Raises StaleToken if the token is none or no longer fits the code, and ValueError if there is no task to cancel, or
+    for a finer lateness. What the scenario raises is in the result.
     """
     search = Search(
         schedules, seed=seed, replay=replay, cancel=cancel, lateness=lateness, lasting_yields=lasting_yields
