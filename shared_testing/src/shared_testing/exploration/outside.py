@@ -11,11 +11,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from shared_testing.exploration.jobs import Job, joined
 from shared_testing.exploration.lazy_selector import LazySelector
 from shared_testing.loop.other_ends import both_ends_are_in
+from shared_testing.loop.outsiders import GRACE_SHARE, KnowsChildren, grace
 from shared_testing.loop.standstill import has_connections, only_tasks_run, threads_run
 
 if TYPE_CHECKING:
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from shared_testing.exploration.schedule import Schedule
     from shared_testing.loop.virtual_clock import VirtualClock
 
-# Loopback data is there at once; for what comes from farther away a longer jump waits longer, within reason.
+# Loopback data is there at once.
 _GRACE = 0.001
-_GRACE_SHARE = 0.01
 _GRACE_SHARE_OF_THREADS = 0.2
 """Those of this process: each test waits for its own, and some of them sleep."""
-_LONGEST_GRACE = 1.0
 
 # threading.active_count() takes a lock, and this is asked before each jump of the clock.
 _THREADS = threading._active  # type: ignore[attr-defined]
@@ -49,7 +47,7 @@ _SOCKETS_OF_THREADS = 1_000_000
 _SOCKETS = 2_000_000
 
 
-class Outside(asyncio.SelectorEventLoop):
+class Outside(KnowsChildren):
     """The doors of the loop. What comes in is handed to ``arrive``."""
 
     clock: VirtualClock
@@ -72,7 +70,6 @@ class Outside(asyncio.SelectorEventLoop):
         self._io_numbers: dict[object, int] = {}
         self._jobs: dict[asyncio.Handle, Job] = {}
         self._free_jobs = 0
-        self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
         self._threads_before = len(_THREADS)
         super().__init__(LazySelector())
@@ -181,13 +178,7 @@ class Outside(asyncio.SelectorEventLoop):
 
     async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> asyncio.SubprocessTransport:
         self.schedule.uncontrolled = "a child process runs in its own time"
-        transport: asyncio.SubprocessTransport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
-        self._children = self._children or WeakSet()
-        self._children.add(transport)
-        return transport
-
-    def _has_children(self) -> bool:
-        return any(each.get_returncode() is None for each in self._children or ())
+        return await super()._make_subprocess_transport(*args, **kwargs)
 
     # ------------------------------------------------------------ looking out
 
@@ -210,7 +201,7 @@ class Outside(asyncio.SelectorEventLoop):
         if self._free_jobs:
             # Real work takes no virtual time.
             self._poll(_STALL)
-        elif self._has_children():
+        elif self.has_children():
             self._live_in_real_time(next_at)
         elif has_connections(self) or self._signal_handlers or self._selector.kernels is None:
             self._poll(self._grace(next_at))
@@ -218,8 +209,7 @@ class Outside(asyncio.SelectorEventLoop):
     def _grace(self, next_at: float | None) -> float:
         """Real seconds in which others may answer before the clock jumps there."""
         ahead = next_at - self.clock._time if next_at is not None else 0.0
-        share = _GRACE_SHARE_OF_THREADS if self._threads_may_post() else _GRACE_SHARE
-        return min(_LONGEST_GRACE, max(_GRACE, ahead * share))
+        return grace(ahead, _GRACE, _GRACE_SHARE_OF_THREADS if self._threads_may_post() else GRACE_SHARE)
 
     def _threads_may_post(self) -> bool:
         """Whether the program has threads of its own, which answer as soon as they can."""
@@ -236,7 +226,7 @@ class Outside(asyncio.SelectorEventLoop):
 
     def stands_still(self) -> bool:
         """Whether nothing can happen any more, when nothing is ready and no arrival is to come."""
-        if self._free_jobs or self._has_children():
+        if self._free_jobs or self.has_children():
             return False
         proved = only_tasks_run(self)
         # A thread may have posted, and ended, before it was looked for.

@@ -20,7 +20,7 @@ from shared_testing.detectors.detector import Scope
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.findings.diagnosis import Allowance, diagnose
 from shared_testing.under_pytest.reports import attach
-from shared_testing.under_pytest.unraisable import postpone_unraisable, tell_unraisable
+from shared_testing.under_pytest.unraisable import after_test
 
 if TYPE_CHECKING:
     from shared_testing.findings import Finding
@@ -136,9 +136,7 @@ class ItemRuns:
         if self._watching is not None:
             watcher, survivors = self._watching
             attach(reports, diagnose(watcher.end(), []), self._mode)
-            tell_unraisable(item, reports)
-            survivors.after_test()
-            postpone_unraisable(item.config)
+            after_test(item, reports, survivors)
 
     def ended_from_outside(self, error: BaseException) -> Run:
         """A signal's handler has raised between two phases: the test's time is over."""
@@ -196,9 +194,7 @@ class ItemRuns:
         watcher, survivors = self._watching
         stuck: Finding | None = getattr(run.error, "finding", None)
         found = [*([stuck] if stuck is not None else []), *watcher.end()]
-        tell_unraisable(self._item, run.reports)
-        survivors.after_test()
-        postpone_unraisable(self._item.config)
+        after_test(self._item, run.reports, survivors)
         for each in found:
             self.found.setdefault((each.rule.code, each.site or each.symptom), each)
         codes = {each.rule.code for each in found}
