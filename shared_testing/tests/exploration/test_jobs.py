@@ -174,7 +174,7 @@ def test_a_job_that_the_executor_has_cancelled_is_cancelled() -> None:
 @pytest.mark.allow_finding("AT201", reason="that is what it does")
 def test_who_waits_for_the_threads_on_the_loop_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """It blocks the loop, and is correct: the end of the block promises that all is done. Said as uncontrolled."""
-    monkeypatch.setattr(jobs, "_LOOKS", 2)
+    monkeypatch.setattr(jobs, "_LOOKS", 6)
     done: list[int] = []
 
     async def block() -> None:
