@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from shared_testing.exploration.jobs import Job, joined
+from shared_testing.exploration.jobs import Job, OwnPool, ahead_of, joined
 from shared_testing.exploration.lazy_selector import LazySelector
 from shared_testing.loop.other_ends import both_ends_are_in
 from shared_testing.loop.outsiders import GRACE_SHARE, KnowsChildren, grace
@@ -132,7 +131,7 @@ class Outside(KnowsChildren):
             self._check_default_executor()  # type: ignore[attr-defined]
         future = self.create_future()
         handle = asyncio.Handle(_nothing, (), self)
-        self._jobs[handle] = Job(future, executor, func, args)
+        self._jobs[handle] = Job(future, executor or self._default_executor, func, args)
         self.arrive(handle)
         return future
 
@@ -145,12 +144,18 @@ class Outside(KnowsChildren):
     def _run_job(self, job: Job) -> asyncio.Handle:
         # Here, and not in the callback: a callback that waits for a thread would be one that blocks the loop.
         if job.future.cancelled():
+            job.drop()
             return asyncio.Handle(_nothing, (), self)
+        for earlier in ahead_of(job, self._jobs):
+            self._ready.append(self._run_job(self._jobs.pop(earlier)))
+            earlier.cancel()
+            self.arrivals.some_cancelled = True
         executor = job.executor or self._default_executor
         if executor is None:
-            executor = self._default_executor = ThreadPoolExecutor(4, thread_name_prefix="asyncio")
+            executor = self._default_executor = OwnPool(4, thread_name_prefix="asyncio")
         work = job.start(executor)
         if joined(work, self._inbox):
+            self.schedule.uncontrolled = self.schedule.uncontrolled or (job.why_free() if job.ran_free() else "")
             return asyncio.Handle(job.hand_over, (work,), self)
         self._free_jobs += 1
         self.schedule.uncontrolled = job.why_free()
