@@ -54,7 +54,8 @@ class Outside(KnowsChildren):
     arrivals: Arrivals
     arrive: Callable[..., Arrival]
     _selector: Any
-    _ssock: Any
+    # There before it is made: a signal may end the making, and the finalizer asks.
+    _ssock: Any = None
     _csock: Any
     _thread_id: int | None
     _default_executor: Executor | None

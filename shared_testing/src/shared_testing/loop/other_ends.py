@@ -35,7 +35,7 @@ def both_ends_are_in(loop: Any) -> bool:
 
 
 def _open_here(loop: Any) -> list[int]:
-    own = getattr(loop._ssock, "fileno", int)()
+    own = loop._ssock.fileno() if loop._ssock is not None else None
     return [fd for fd in loop._selector.get_map() if fd != own]
 
 
