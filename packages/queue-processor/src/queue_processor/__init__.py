@@ -22,6 +22,7 @@ from queue_processor.queues.memory import MemoryQueue
 from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
+from queue_processor.tally import Tally
 
 __all__ = [
     "BackgroundProcessor",
@@ -45,6 +46,7 @@ __all__ = [
     "QueueUnavailable",
     "Reject",
     "Results",
+    "Tally",
     "UnfinishedWork",
     "WrongEventLoop",
 ]
