@@ -20,6 +20,7 @@ from queue_processor.item_queue import ItemQueue
 from queue_processor.processor import QueueProcessor
 from queue_processor.queues.memory import MemoryQueue
 from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
+from queue_processor.queues.opening import open_queue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
 from queue_processor.tally import Tally
@@ -49,4 +50,5 @@ __all__ = [
     "Tally",
     "UnfinishedWork",
     "WrongEventLoop",
+    "open_queue",
 ]
