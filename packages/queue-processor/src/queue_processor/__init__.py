@@ -9,6 +9,7 @@ from queue_processor.errors import (
     ItemFailed,
     ProcessorNotRunning,
     QueueClosed,
+    QueueFileUnusable,
     QueueProcessorError,
     QueueUnavailable,
     Reject,
@@ -20,6 +21,7 @@ from queue_processor.item_queue import ItemQueue
 from queue_processor.processor import QueueProcessor
 from queue_processor.queues.memory import MemoryQueue
 from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
+from queue_processor.queues.sqlite import SQLiteQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
 
@@ -40,11 +42,13 @@ __all__ = [
     "MessageQueue",
     "ProcessorNotRunning",
     "QueueClosed",
+    "QueueFileUnusable",
     "QueueProcessor",
     "QueueProcessorError",
     "QueueUnavailable",
     "Reject",
     "Results",
+    "SQLiteQueue",
     "UnfinishedWork",
     "WrongEventLoop",
 ]
