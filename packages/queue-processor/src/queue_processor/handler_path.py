@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import sys
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def load_handler(path: str) -> Callable[[Message], Awaitable[Any]]:
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):
         raise NoHandler(f"--handler {path}: give it as package.module:function")
-    if os.getcwd() not in sys.path and "" not in sys.path:
+    if "" not in sys.path and (here := str(Path.cwd())) not in sys.path:
         # As `python -m` does; a console script has the folder that it is in there.
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, here)
     try:
         found = attrgetter(name)(importlib.import_module(module_name))
     except AttributeError as error:
