@@ -9,6 +9,7 @@ from queue_processor.errors import (
     ItemFailed,
     ProcessorNotRunning,
     QueueClosed,
+    QueueFileUnusable,
     QueueProcessorError,
     QueueUnavailable,
     Reject,
@@ -20,8 +21,11 @@ from queue_processor.item_queue import ItemQueue
 from queue_processor.processor import QueueProcessor
 from queue_processor.queues.memory import MemoryQueue
 from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
+from queue_processor.queues.opening import open_queue
+from queue_processor.queues.sqlite import SQLiteQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
+from queue_processor.tally import Tally
 
 __all__ = [
     "BackgroundProcessor",
@@ -40,11 +44,15 @@ __all__ = [
     "MessageQueue",
     "ProcessorNotRunning",
     "QueueClosed",
+    "QueueFileUnusable",
     "QueueProcessor",
     "QueueProcessorError",
     "QueueUnavailable",
     "Reject",
     "Results",
+    "SQLiteQueue",
+    "Tally",
     "UnfinishedWork",
     "WrongEventLoop",
+    "open_queue",
 ]
