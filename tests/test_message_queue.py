@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import pytest_asyncio
 
-from queue_processor import ItemQueue, MemoryQueue, QueueProcessor
+from queue_processor import ItemQueue, MemoryQueue, QueueProcessor, SQLiteQueue
 from queue_processor.channel import Channel, Delivery
 from queue_processor.sources import feed
 from shared_testing import QueueBuilders
@@ -16,12 +17,11 @@ from shared_testing.contracts.message_queue_suite import MessageQueueContract, M
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
+    from pathlib import Path
 
     from shared_testing.builders.queues import Message
 
     RunSuite = Callable[..., pytest.RunResult]
-
-pytestmark = pytest.mark.virtual_time
 
 
 class Taken(NamedTuple):
@@ -116,7 +116,7 @@ async def _handle(_: bytes) -> None:
 
 
 QUEUES: dict[str, Callable[[], MessageQueueUnderTest]] = {
-    "builder": lambda: MessageQueueUnderTest(QueueBuilders().of(lease=60, max_deliveries=3), 60, 3),
+    "builder": lambda: MessageQueueUnderTest(QueueBuilders().of(lease=60, max_deliveries=3), 60, 3, renews_many=False),
     "memory": lambda: MessageQueueUnderTest(MemoryQueue(lease=60, max_deliveries=3), 60, 3),
     "item queue": lambda: MessageQueueUnderTest(Items(QueueProcessor(_handle, maxsize=100).queue), nacks=False),
     "iterable": lambda: MessageQueueUnderTest(Source(Channel(100), iter)),
@@ -124,13 +124,30 @@ QUEUES: dict[str, Callable[[], MessageQueueUnderTest]] = {
 }
 
 
+@pytest.mark.virtual_time
 class TestMessageQueue(MessageQueueContract):
+    """Of those that live on the event loop, where a minute's lease takes no time."""
+
     @pytest.fixture(params=[*QUEUES.values()], ids=[*QUEUES])
     def message_queue(self, request: pytest.FixtureRequest) -> MessageQueueUnderTest:
         under_test: MessageQueueUnderTest = request.param()
         return under_test
 
 
+class TestSQLiteQueue(MessageQueueContract):
+    """Leases go by the machine's clock, which other processes have in common."""
+
+    @pytest_asyncio.fixture(params=["normal", "full"])
+    async def message_queue(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> AsyncIterator[MessageQueueUnderTest]:
+        lease = 0.3
+        path = tmp_path / "queue.db"
+        async with SQLiteQueue(path, lease=lease, max_deliveries=3, durability=request.param) as queue:
+            yield MessageQueueUnderTest(queue, lease, max_deliveries=3)
+
+
+@pytest.mark.virtual_time
 async def test_a_processor_on_a_queue_that_redelivers(queues: QueueBuilders) -> None:
     """Acknowledged when it is done: what comes twice is done twice, what kills its consumer takes nobody with it."""
     queue = queues.of("a", "bad", "b", lease=60, max_deliveries=2).redelivers("a").poison("bad")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from queue_processor import QueueProcessor
+from queue_processor import MemoryQueue, QueueProcessor, QueueUnavailable
 from shared_testing import ScriptedTask
 
 if TYPE_CHECKING:
@@ -34,6 +34,45 @@ class Ledger(ScriptedTask[str]):
     @property
     def started(self) -> Counter[Any]:
         return Counter(item for (item,), _ in self.arguments)
+
+
+class Line:
+    """A queue as one worker sees it: passed on to, unless the line is `down`, or the worker `dead` and not heard of."""
+
+    def __init__(self, queue: MemoryQueue) -> None:
+        self.queue = queue
+        self.lease = queue.lease
+        self.max_deliveries = queue.max_deliveries
+        self.down = False
+        self.dead = False
+        self.broken: Exception | None = None
+        self.calls: list[tuple[str, Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.queue, name)
+
+        async def call(*arguments: Any) -> Any:
+            if self.dead:
+                await asyncio.Event().wait()
+            self.calls.append((name, arguments))
+            if self.down:
+                raise QueueUnavailable("the server is away")
+            if self.broken is not None:
+                raise self.broken
+            return await method(*arguments)
+
+        return call
+
+    def sizes(self, name: str) -> list[int]:
+        """How many arguments each call of that name had; of get_batch: how many messages were asked for."""
+        calls = [arguments for called, arguments in self.calls if called == name]
+        return [arguments[0] if name == "get_batch" else len(arguments) for arguments in calls]
+
+
+@pytest.fixture
+def line_to() -> type[Line]:
+    """``line_to(queue)``: a line to it that can break."""
+    return Line
 
 
 @pytest.fixture

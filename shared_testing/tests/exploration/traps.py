@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 
 async def call_soon_is_fifo() -> None:
@@ -124,6 +125,25 @@ async def one_thread_posts_in_order() -> None:
 
     await asyncio.to_thread(work)
     await done
+    assert seen == [0, 1, 2, 3]
+
+
+async def a_thread_that_was_joined_has_posted() -> None:
+    """What it gave to call_soon_threadsafe() is next, in its order."""
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def work() -> None:
+        for number in range(3):
+            loop.call_soon_threadsafe(seen.append, number)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    # Some of it may have been taken for an arrival already.
+    await asyncio.sleep(0)
+    thread.join()
+    loop.call_soon(seen.append, 3)
+    await asyncio.sleep(0)
     assert seen == [0, 1, 2, 3]
 
 

@@ -9,6 +9,7 @@ from queue_processor.errors import (
     ItemFailed,
     ProcessorNotRunning,
     QueueClosed,
+    QueueFileUnusable,
     QueueProcessorError,
     QueueRefused,
     QueueUnavailable,
@@ -21,9 +22,12 @@ from queue_processor.item_queue import ItemQueue
 from queue_processor.processor import QueueProcessor
 from queue_processor.queues.memory import MemoryQueue
 from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
+from queue_processor.queues.opening import open_queue
 from queue_processor.queues.redis_queue import RedisQueue
+from queue_processor.queues.sqlite import SQLiteQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
+from queue_processor.tally import Tally
 
 __all__ = [
     "BackgroundProcessor",
@@ -42,6 +46,7 @@ __all__ = [
     "MessageQueue",
     "ProcessorNotRunning",
     "QueueClosed",
+    "QueueFileUnusable",
     "QueueProcessor",
     "QueueProcessorError",
     "QueueRefused",
@@ -49,6 +54,9 @@ __all__ = [
     "RedisQueue",
     "Reject",
     "Results",
+    "SQLiteQueue",
+    "Tally",
     "UnfinishedWork",
     "WrongEventLoop",
+    "open_queue",
 ]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_NOT_CALLED = object()
+NOT_CALLED = object()
+"""What a handler returned that has raised when it was called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Consumer(Generic[T, R]):
 
     async def _consume(self) -> None:
         channel, handle, succeeded, gate = self._channel, self._work.handle, self._work.succeeded, self._gate
-        called: Any = _NOT_CALLED
+        called: Any = NOT_CALLED
         while not self.stopping:
             delivery = channel.take_nowait()
             if delivery is None:
@@ -101,7 +102,7 @@ class Consumer(Generic[T, R]):
                 called = handle(delivery.item)
                 result = await called
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the item's outcome, whatever it is
-                _check_awaitable(called, handle)
+                check_awaitable(called, handle)
                 await self._insist(delivery, self._failure(error))
             else:
                 succeeded(delivery, result)
@@ -170,8 +171,9 @@ class Consumer(Generic[T, R]):
             self._gate.leave()
 
 
-def _check_awaitable(called: object, handle: Callable[..., object]) -> None:
-    if called is not _NOT_CALLED and not inspect.isawaitable(called):
+def check_awaitable(called: object, handle: Callable[..., object]) -> None:
+    """Raise TypeError, and tell how to mend it, if what a handler returned cannot be awaited."""
+    if called is not NOT_CALLED and not inspect.isawaitable(called):
         name = getattr(handle, "__qualname__", repr(handle))
         raise TypeError(
             f"the handler {name} returned {type(called).__name__}, which cannot be awaited; make it `async def` "

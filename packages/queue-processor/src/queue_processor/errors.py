@@ -29,6 +29,10 @@ class CalledFromHandler(QueueProcessorError, RuntimeError):
     """A handler asked its own processor for something that has to wait for that very handler."""
 
 
+class QueueFileUnusable(QueueProcessorError, ValueError):
+    """The file cannot keep a queue's messages, and trying again would not help."""
+
+
 class WrongEventLoop(QueueProcessorError, RuntimeError):
     """The object is at work in another event loop that is still open."""
 

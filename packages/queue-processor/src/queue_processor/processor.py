@@ -15,6 +15,8 @@ from queue_processor.errors import (
 )
 from queue_processor.handling import inside_handler_of
 from queue_processor.item_queue import ItemQueue
+from queue_processor.message_options import refuse_for_messages, results_stay
+from queue_processor.message_service import MessageService
 from queue_processor.retry import Backoff
 from queue_processor.roster import wind_down
 from queue_processor.run import Results, Run
@@ -27,9 +29,14 @@ if TYPE_CHECKING:
 
     from queue_processor.channel import Delivery
     from queue_processor.dead_letters import DeadLetter
+    from queue_processor.queues.message_queue import Message, MessageQueue
+    from queue_processor.tally import Tally
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_ATTEMPTS = 3
+_MAXSIZE = 100
 
 
 class QueueProcessor(Generic[T, R]):
@@ -52,6 +59,13 @@ class QueueProcessor(Generic[T, R]):
     what is queued when ``async with`` is left (None: as long as it takes); then `grace` seconds for what is in
     work, then it is cancelled.
 
+    `queue`: a :class:`MessageQueue`, opened by you, instead of the memory: the handler gets each
+    :class:`Message` at least once. The queue says how often one is tried, and keeps the dead letters::
+
+        async with SQLiteQueue(path) as queue, QueueProcessor(handle, queue=queue, consumers=8) as processor:
+            await processor.put(b"...")
+            await processor.join()      # or run(): until shutdown()
+
     Raises ValueError or TypeError at once for arguments that cannot work.
     """
 
@@ -65,6 +79,18 @@ class QueueProcessor(Generic[T, R]):
         attempts: int = 3,
         backoff: Backoff | None = None,
         on_failure: Literal["collect", "raise"] = "collect",
+        drain: float | None = None,
+        grace: float = 1.0,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: QueueProcessor[Message, R],
+        handler: Callable[[Message], Awaitable[R]] | None = None,
+        *,
+        queue: MessageQueue,
+        consumers: int = 1,
+        backoff: Backoff | None = None,
         drain: float | None = None,
         grace: float = 1.0,
     ) -> None: ...
@@ -85,19 +111,22 @@ class QueueProcessor(Generic[T, R]):
 
     def __init__(
         self,
-        handler: Callable[[T], Awaitable[R]] | None = None,
+        handler: Callable[[Any], Awaitable[R]] | None = None,
         *,
         consumers: int = 1,
-        maxsize: int = 100,
-        attempts: int = 3,
+        maxsize: int | None = None,
+        attempts: int | None = None,
         backoff: Backoff | None = None,
         on_failure: Literal["collect", "raise"] = "collect",
         drain: float | None = None,
         grace: float = 1.0,
+        queue: MessageQueue | None = None,
     ) -> None:
         check_handler(handler)
+        if queue is not None:
+            refuse_for_messages(attempts, maxsize, on_failure, has_handler=handler is not None or self._overridden())
         for name, number in (("consumers", consumers), ("attempts", attempts)):
-            if number < 1:
+            if number is not None and number < 1:
                 raise ValueError(f"{name}={number}: no item would ever be handled; give 1 or more")
         if on_failure not in ("collect", "raise"):
             raise ValueError(f'on_failure={on_failure!r} must be "collect" or "raise"')
@@ -105,14 +134,20 @@ class QueueProcessor(Generic[T, R]):
         self.dead_letters: list[DeadLetter[T]] = []
         """Items that failed for good. It grows until you take them out; remove what you have dealt with."""
         self._handle = handler or self.process_item
-        self._options = (attempts, backoff or Backoff())
+        self._options = (_ATTEMPTS if attempts is None else attempts, backoff or Backoff())
         self._on_failure = on_failure
         self._drain = drain
         self._grace = grace
-        self._place: Workplace[T, R] = Workplace(self, consumers, maxsize)
+        self._place: Workplace[T, R] = Workplace(self, consumers, _MAXSIZE if maxsize is None else maxsize)
         self._queue = ItemQueue(self._place)
+        self._messages: MessageService | None = None
+        if queue is not None:
+            handle = cast("Callable[[Message], Awaitable[R]]", self._handle)
+            self._messages = MessageService(self, queue, handle, consumers, self._options[1], (drain, grace))
 
     def __repr__(self) -> str:
+        if self._messages is not None:
+            return f"<{type(self).__name__}: {self.consumers} consumer(s) on {self._messages.queue!r}>"
         return (
             f"<{type(self).__name__}: {self.consumers} consumer(s), {self.queue.qsize()} waiting, "
             f"{len(self.results)} results, {len(self.dead_letters)} dead letters>"
@@ -127,7 +162,11 @@ class QueueProcessor(Generic[T, R]):
 
     @property
     def queue(self) -> ItemQueue[T]:
-        """Where the items of put() and producer() wait. A process_all() has a queue of its own, equally bounded."""
+        """Where the items of put() and producer() wait. A process_all() has a queue of its own, equally bounded.
+
+        A processor on a message queue has none: AttributeError."""
+        if self._messages is not None:
+            raise AttributeError("the items are messages in the queue that you gave: ask that one")
         return self._queue
 
     @queue.setter
@@ -143,20 +182,35 @@ class QueueProcessor(Generic[T, R]):
     @property
     def running(self) -> bool:
         """Whether anybody consumes from `queue`. Set to False: each consumer() returns after the item in its hand."""
+        if self._messages is not None:
+            return self._messages.running
         return len(self._place.roster) > 0
 
     @running.setter
     def running(self, value: bool) -> None:
         if value:
             return  # it is consumer() and `async with` that start consumers
+        if self._messages is not None:
+            self._messages.stop_reading()
         if self._place.crew is not None:
             self._place.channel.close()
         self._place.roster.stop()
 
     @property
     def unfinished(self) -> list[T]:
-        """Accepted, and neither done nor dead: in work, waiting, or left by a process_all() that ended early."""
+        """Accepted, and neither done nor dead: in work, waiting, or left by a process_all() that ended early.
+
+        On a message queue: what this processor has in hand."""
+        if self._messages is not None:
+            return self._messages.in_hand
         return self._place.unfinished()
+
+    @property
+    def tally(self) -> Tally:
+        """On a message queue: how many messages this processor has done, retried and given up, and how fast."""
+        if self._messages is None:
+            raise AttributeError("a tally is kept on a message queue; here: results, dead_letters and unfinished")
+        return self._messages.tally
 
     # ------------------------------------------------------------ one call
 
@@ -169,7 +223,7 @@ class QueueProcessor(Generic[T, R]):
         Raises what the iterable raises, and ItemFailed if so asked. Whatever ends it early, cancellation
         included: no handler is left running, and what had been read but not done is in `unfinished`.
         """
-        place = self._place
+        place = self._in_memory("process_all()")
         place.enter("process_all()")
         run: Run[T, R] = Run(Channel(place.channel.maxsize), place.results)
         place.runs.add(run)
@@ -191,7 +245,7 @@ class QueueProcessor(Generic[T, R]):
         Raises what the iterable raises, QueueClosed after a shutdown, and ItemFailed if so asked. Cancelled, it leaves
         what it has read in the queue.
         """
-        place = self._place
+        place = self._in_memory("producer()")
         place.enter_queue("producer()")
         with place.rounds.feeding():
             try:
@@ -205,7 +259,7 @@ class QueueProcessor(Generic[T, R]):
 
         Start as many as you like. Cancelled, it gives the item in its hand back: another consumer has it next.
         """
-        place = self._place
+        place = self._in_memory("consumer()")
         place.enter_queue("consumer()")
         work = self._work(lambda _, result: place.results.append(result), self._bury)
         consumer = Consumer(place.channel, work)
@@ -222,25 +276,45 @@ class QueueProcessor(Generic[T, R]):
 
     async def __aenter__(self) -> Self:
         """Start the consumers. What an earlier service left unfinished is done first."""
-        service.start(self._place, self._work(_drop, self._bury), self.consumers)
+        if self._messages is not None:
+            self._messages.start()
+        else:
+            service.start(self._place, self._work(_drop, self._bury), self.consumers)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drain; after an exception in the block, or when cancelled meanwhile, cancel and keep what was not done."""
+        """Drain; after an exception in the block, or when cancelled meanwhile, cancel and keep what was not done.
+
+        On a message queue nothing further is read: what is in hand is finished, what waits stays in the queue.
+        """
+        if self._messages is not None:
+            await self._messages.leave(error)
+            return
         try:
             if error is None:
                 await service.drain(self._place, self._drain, self._grace)
         finally:
             await service.leave(self._place)
 
-    async def put(self, item: T) -> None:
+    @overload
+    async def put(self, item: T) -> None: ...
+
+    @overload
+    async def put(self: QueueProcessor[Message, Any], item: bytes) -> str: ...
+
+    async def put(self, item: Any) -> str | None:
         """Put one item, waiting for room. Any item: None is one too.
 
         A put from inside a handler of this processor never waits, as it would wait for itself; it may exceed the bound.
         Raises QueueClosed after a shutdown, ItemFailed if so asked. Cancelled, it has put nothing.
+
+        On a message queue: a body of bytes; returns the message's id. Raises QueueUnavailable, and does not try again,
+        as it might put twice.
         """
+        if self._messages is not None:
+            return (await self._messages.put_many([item]))[0]
         place = self._place
         if place.crew is None:
             raise ProcessorNotRunning("put() needs consumers; use it inside `async with` of the processor")
@@ -248,30 +322,59 @@ class QueueProcessor(Generic[T, R]):
             place.channel.push(item)
         else:
             await place.put(item)
+        return None
+
+    async def put_many(self: QueueProcessor[Message, Any], bodies: Iterable[bytes]) -> list[str]:
+        """Put messages, all or none, and return their ids; for a processor on a message queue."""
+        if self._messages is None:
+            raise TypeError("put_many() puts messages, and this processor has no queue=; use put() or process_all()")
+        return await self._messages.put_many(bodies)
 
     async def join(self) -> None:
-        """Return when everything that was put is done or dead.
+        """Return when everything that was put is done or dead; on a message queue, whoever put it and works on it.
 
         Raises ItemFailed if so asked, and UnfinishedWork when the processor was shut down before all was done.
         """
+        if self._messages is not None:
+            await self._messages.join()
+            return
         self._place.check_outside_handler("join()")
         await self._place.join()
+
+    async def run(self) -> None:
+        """Work on the message queue until shutdown(), then finish what is in hand; also without `async with`.
+
+        Cancelled, it cancels the handlers and gives their messages back. Raises what broke the processor.
+        """
+        if self._messages is None:
+            raise TypeError("run() serves a message queue, and this processor has no queue=; use process_all()")
+        await self._messages.run()
 
     async def shutdown(self, drain: float | None = None, grace: float = 1.0) -> list[T]:
         """Take no more items, do what is queued, and return what was not done (it stays in `unfinished`).
 
         After `drain` seconds (None: never) no further item is started; after `grace` more, handlers are cancelled and
         their items given back. Works for the service and for consumer() tasks of your own, which then return.
-        Cancelled, it leaves them draining.
+        Cancelled, it leaves them draining. On a message queue nothing further is started at all.
         """
+        self._place.check_outside_handler("shutdown()")
+        if self._messages is not None:
+            return await self._messages.shutdown(drain, grace)
         place = self._place
-        place.check_outside_handler("shutdown()")
         place.told_what_is_left = True
         place.channel.close()
         await wind_down(place.roster, drain, grace)
         return self.unfinished
 
     # ------------------------------------------------------------ inside
+
+    def _in_memory(self, what: str) -> Workplace[T, R]:
+        if self._messages is not None:
+            raise results_stay(what)
+        return self._place
+
+    def _overridden(self) -> bool:
+        return type(self).process_item is not QueueProcessor.process_item
 
     def _work(self, succeeded: Callable[[Delivery[T], R], None], failed: Callable[[DeadLetter[T]], None]) -> Work[T, R]:
         return Work(self, self._handle, *self._options, succeeded, failed)

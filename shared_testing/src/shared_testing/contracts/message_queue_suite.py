@@ -16,87 +16,21 @@ The queue is empty and nobody else's. Its leases are as short as a busy machine 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
 
-import pytest
+from shared_testing.contracts.given_back_suite import GivenBackContract
+from shared_testing.contracts.message_queue_under_test import (
+    PATIENCE,
+    Message,
+    MessageQueue,
+    MessageQueueUnderTest,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-# Seconds in which something that is there must have come, on any machine; what works does not take them.
-_PATIENCE = 30.0
+__all__ = ["Message", "MessageQueue", "MessageQueueContract", "MessageQueueUnderTest"]
 
 _AWKWARD = [b"", b"\0", b"\xff\xfe\r\n", b"None", b'{"id": 1}', b"x" * 1_000_000]
 
 
-class Message(Protocol):
-    """One delivery of what was put."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def body(self) -> Any: ...
-    @property
-    def deliveries(self) -> int: ...
-
-
-class MessageQueue(Protocol):
-    """What the contract asks of a queue; bodies are bytes here. `ack` says how many were still the caller's.
-
-    One with leases has ``renew(message) -> bool``; one that takes messages back ``nack(message, delay=0, reason="") ->
-    bool``; one that gives them up ``dead_letters()``, and ``counts()`` with `waiting`, `in_flight` and `dead`.
-    """
-
-    async def put_many(self, bodies: Iterable[bytes], /) -> Sequence[str]: ...
-    async def get_batch(self, limit: int, /, timeout: float | None = None) -> Sequence[Any]: ...
-    async def ack(self, *messages: Any) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class MessageQueueUnderTest:
-    """A queue, and what it does beyond handing out what was put."""
-
-    queue: Any
-    """A :class:`MessageQueue`."""
-    lease: float | None = None
-    """Seconds until what was not acknowledged comes back; None if it never does by itself."""
-    max_deliveries: int | None = None
-    """After so many a message is a dead letter; None if there are none."""
-    nacks: bool = True
-    """Whether it takes a message back."""
-
-    async def bodies(self, limit: int = 100, timeout: float = 0) -> list[bytes]:
-        """What the queue hands out, acknowledged at once, until it has nothing for so many seconds."""
-        seen: list[bytes] = []
-        while batch := await self.queue.get_batch(limit, timeout=timeout):
-            seen += [message.body for message in batch]
-            await self.queue.ack(*batch)
-        return seen
-
-    async def one(self) -> Any:
-        """The next message, which has to come: now, or when a lease has run out."""
-        batch = await self.queue.get_batch(1, timeout=_PATIENCE + (self.lease or 0))
-        assert len(batch) == 1, f"one message was expected, and the queue gave {batch!r:.200}"
-        return batch[0]
-
-    def needs_leases(self) -> float:
-        if self.lease is None:
-            pytest.skip("this queue has no leases")
-        return self.lease
-
-    def needs_nacks(self) -> None:
-        if not self.nacks:
-            pytest.skip("this queue takes nothing back")
-
-    def needs_dead_letters(self) -> int:
-        self.needs_nacks()
-        if self.max_deliveries is None:
-            pytest.skip("this queue has no dead letters")
-        return self.max_deliveries
-
-
-class MessageQueueContract:
+class MessageQueueContract(GivenBackContract):
     """Play it to a queue by a fixture `message_queue`."""
 
     # ------------------------------------------------------------ put and get
@@ -114,7 +48,7 @@ class MessageQueueContract:
     async def test_equal_bodies_are_several_messages(self, message_queue: MessageQueueUnderTest) -> None:
         ids = await message_queue.queue.put_many([b"same"] * 3)
         assert len(set(ids)) == 3
-        batch = await message_queue.queue.get_batch(10, timeout=_PATIENCE)
+        batch = await message_queue.queue.get_batch(10, timeout=PATIENCE)
         assert [message.id for message in batch] == list(ids)
 
     async def test_nothing_may_be_put(self, message_queue: MessageQueueUnderTest) -> None:
@@ -127,7 +61,7 @@ class MessageQueueContract:
 
     async def test_a_batch_does_not_wait_to_be_full(self, message_queue: MessageQueueUnderTest) -> None:
         await message_queue.queue.put_many([b"a"])
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             batch = await message_queue.queue.get_batch(10, timeout=None)
         assert [message.body for message in batch] == [b"a"]
 
@@ -136,7 +70,7 @@ class MessageQueueContract:
         await asyncio.sleep(0.01)
         assert not waiting.done()
         await message_queue.queue.put_many([b"late"])
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             assert [message.body for message in await waiting] == [b"late"]
 
     async def test_an_empty_queue_is_waited_for_as_long_as_was_said(self, message_queue: MessageQueueUnderTest) -> None:
@@ -186,7 +120,7 @@ class MessageQueueContract:
         """A second acknowledgement is no error, and counts for nothing."""
         lease = message_queue.needs_leases()
         await message_queue.queue.put_many([b"a", b"b"])
-        batch = await message_queue.queue.get_batch(2, timeout=_PATIENCE)
+        batch = await message_queue.queue.get_batch(2, timeout=PATIENCE)
         assert await message_queue.queue.ack(*batch) == 2
         assert await message_queue.queue.ack(*batch) == 0
         assert list(await message_queue.queue.get_batch(1, timeout=lease * 1.5)) == []
@@ -222,79 +156,3 @@ class MessageQueueContract:
         if message_queue.nacks:
             assert not await message_queue.queue.nack(late)
         assert await message_queue.queue.ack(current) == 1
-
-    # ------------------------------------------------------------ given back, given up
-
-    async def test_what_is_given_back_comes_again(self, message_queue: MessageQueueUnderTest) -> None:
-        """To whoever asks next, as the same message, counted; the others are not held up."""
-        message_queue.needs_nacks()
-        await message_queue.queue.put_many([b"a", b"b"])
-        first = await message_queue.one()
-        assert await message_queue.queue.nack(first)
-        batch = [await message_queue.one(), await message_queue.one()]
-        assert sorted((message.body, message.deliveries) for message in batch) == [(b"a", 2), (b"b", 1)]
-        assert first.id in [message.id for message in batch]
-
-    async def test_it_may_be_given_back_for_later(self, message_queue: MessageQueueUnderTest) -> None:
-        """After so many seconds and not before, which are not those of its lease."""
-        delay = message_queue.needs_leases() / 2
-        message_queue.needs_nacks()
-        now = asyncio.get_running_loop().time
-        await message_queue.queue.put_many([b"a"])
-        message, began = await message_queue.one(), now()
-        assert await message_queue.queue.nack(message, delay=delay)
-        assert list(await message_queue.queue.get_batch(1, timeout=0)) == []
-        await message_queue.one()
-        assert now() - began >= delay * 0.99
-
-    async def test_what_is_done_cannot_be_given_back(self, message_queue: MessageQueueUnderTest) -> None:
-        message_queue.needs_leases()
-        message_queue.needs_nacks()
-        await message_queue.queue.put_many([b"a"])
-        message = await message_queue.one()
-        await message_queue.queue.ack(message)
-        assert not await message_queue.queue.nack(message)
-        assert list(await message_queue.queue.get_batch(1, timeout=0)) == []
-
-    async def test_nothing_is_tried_for_ever(self, message_queue: MessageQueueUnderTest) -> None:
-        """Given back too often a message is a dead letter, with the last reason; those beside it are done."""
-        most = message_queue.needs_dead_letters()
-        await message_queue.queue.put_many([b"bad", b"good"])
-        for _ in range(most + 1):
-            message = await message_queue.one()
-            if message.body == b"bad":
-                await message_queue.queue.nack(message, reason="it is bad")
-            else:
-                await message_queue.queue.ack(message)
-        assert list(await message_queue.queue.get_batch(1, timeout=0)) == []
-        [letter] = await message_queue.queue.dead_letters()
-        assert (letter.body, letter.deliveries, letter.reason) == (b"bad", most, "it is bad")
-
-    async def test_who_dies_of_a_message_is_counted_too(self, message_queue: MessageQueueUnderTest) -> None:
-        """Leases that run out are deliveries, or a message that kills its consumer would do so for ever."""
-        lease, most = message_queue.needs_leases(), message_queue.needs_dead_letters()
-        await message_queue.queue.put_many([b"bad"])
-        for delivery in range(1, most + 1):
-            assert (await message_queue.one()).deliveries == delivery
-        assert list(await message_queue.queue.get_batch(1, timeout=lease * 1.5)) == []
-        assert [letter.body for letter in await message_queue.queue.dead_letters()] == [b"bad"]
-
-    async def test_the_counts_tell_where_messages_are(self, message_queue: MessageQueueUnderTest) -> None:
-        """What is given back for later waits, too."""
-        lease, most = message_queue.needs_leases(), message_queue.needs_dead_letters()
-        queue = message_queue.queue
-        await queue.put_many([b"a", b"b", b"c"])
-        assert await self._counts(message_queue) == (3, 0, 0)
-        first, second = await queue.get_batch(2, timeout=_PATIENCE)
-        assert await self._counts(message_queue) == (1, 2, 0)
-        await queue.ack(first)
-        await queue.nack(second, delay=lease / 2)
-        assert await self._counts(message_queue) == (2, 0, 0)
-        await queue.ack(await message_queue.one())
-        for _ in range(most - 1):
-            await queue.nack(await message_queue.one())
-        assert await self._counts(message_queue) == (0, 0, 1)
-
-    async def _counts(self, message_queue: MessageQueueUnderTest) -> tuple[int, int, int]:
-        counts = await message_queue.queue.counts()
-        return counts.waiting, counts.in_flight, counts.dead

@@ -158,6 +158,9 @@ class Arrivals:
             if each.overtaken > _MOST_OVERTAKEN:
                 self.some_starved = True
 
+    def is_any_due(self, now: float) -> bool:
+        return bool(self.pending) and self.pending[0][0] <= now
+
     def due_deadline(self, now: float) -> Arrival | None:
         """The next of them, if it is due."""
         for when, _, arrival in self.pending:

@@ -63,6 +63,9 @@ class RedisQueue:
         # Not so long that the server seems to be gone, nor that leases run out unnoticed.
         self._tick = min(1.0, self.lease / 3, client.patience / 2)
         self._next_reclaim = float("-inf")
+        self._joined = False
+        # Milliseconds without a put after which all of it may go; 0: never.
+        self._lasting = 0
 
     def __repr__(self) -> str:
         return f"<RedisQueue {self.name!r} at {self._client.place}>"
@@ -78,7 +81,7 @@ class RedisQueue:
     # ------------------------------------------------------------ in and out
 
     async def put_many(self, bodies: Iterable[bytes], /) -> list[str]:
-        batches = list(_batches([bytes(body) for body in bodies]))
+        batches = [[self._lasting, *batch] for batch in _batches([bytes(body) for body in bodies])]
         if len(batches) > 1:
             answers = await self._client.run_all(scripts.PUT, self._keys, batches)
             return [each.decode() for ids in answers for each in ids]
@@ -112,6 +115,9 @@ class RedisQueue:
     async def bury(self, message: Message, reason: str) -> bool:
         return bool(await self._give(message, -1, reason))
 
+    async def withdraw(self, *ids: str) -> int:
+        return sum([await self._run(scripts.WITHDRAW, *batch) for batch in _batches(ids)])
+
     async def renew(self, *messages: Message) -> int:
         return sum([await self._run(scripts.RENEW, self._consumer, *_flat(batch)) for batch in _batches(messages)])
 
@@ -133,12 +139,14 @@ class RedisQueue:
     async def counts(self) -> Counts:
         return Counts(*await self._run(scripts.COUNTS))
 
-    def named(self, name: str) -> RedisQueue:
+    def named(self, name: str, *, forgotten_after: float | None = None) -> RedisQueue:
         if name not in self._others:
             other = object.__new__(RedisQueue)
             other.lease, other.max_deliveries, other._others = self.lease, self.max_deliveries, self._others
             other._begin(self._client, name, owns_client=False)
             self._others[name] = other
+        if forgotten_after is not None:
+            self._others[name]._lasting = max(1, round(forgotten_after * 1000))
         return self._others[name]
 
     async def close(self) -> None:
@@ -152,13 +160,13 @@ class RedisQueue:
     # ------------------------------------------------------------ inside
 
     async def _run(self, script: str, *arguments: Any) -> Any:
-        return await self._client.run(script, self._keys, arguments)
+        return await self._client.run(script, self._keys, arguments, self._lasting)
 
     async def _take(self, limit: int) -> _Taken:
         async with self._taking:
             await self._recover()
             await self._reclaim()
-            self._answer_lost = True
+            self._answer_lost = self._joined = True
             came, new, *idle = await self._run(scripts.TAKE, self._consumer, limit, DEATHS_TO_QUARANTINE)
             self._answer_lost = False
             messages = [
@@ -209,10 +217,13 @@ class RedisQueue:
 
     async def _leave(self) -> None:
         """A consumer that has nothing is forgotten; what is left of one that has, comes back by its leases."""
+        if not self._joined:
+            return
         with suppress(QueueProcessorError):
             async with self._taking:
                 await self._recover()
                 await self._run(scripts.LEAVE, self._consumer)
+                self._joined = False
 
 
 class _Taken(NamedTuple):

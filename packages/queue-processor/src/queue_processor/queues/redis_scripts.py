@@ -26,6 +26,14 @@ local function now()
   return time[1] * 1000 + time[2] / 1000
 end
 
+-- A queue that is to be forgotten is so as a whole.
+local function outlast_no_stream(...)
+  local left = redis.call('PTTL', stream)
+  if left > 0 then
+    for _, key in ipairs({...}) do redis.call('PEXPIRE', key, left) end
+  end
+end
+
 local function wake_all()
   redis.call('XADD', wake, 'MAXLEN', 1, '*', 'w', '')
 end
@@ -66,6 +74,7 @@ local function give_back(entry, deliveries, deaths, quarantine, due)
   redis.call('XACK', stream, GROUP, entry)
   redis.call('HSET', history, entry, deliveries .. ' ' .. deaths)
   redis.call('ZADD', deaths >= quarantine and suspects or again, due, entry)
+  outlast_no_stream(history, suspects, again)
 end
 
 -- Undone, as if they had not come; those that are due at once keep their order.
@@ -86,6 +95,7 @@ local function give_up(entry, deliveries, reason)
     local letter = redis.call('XADD', dead, '*', 'i', id, 'b', found[2][2], 'd', deliveries, 'r', reason)
     redis.call('HSET', letters, id, letter)
     redis.call('HDEL', aliases, id)
+    outlast_no_stream(dead, letters)
   end
   redis.call('XACK', stream, GROUP, entry)
   redis.call('XDEL', stream, entry)
@@ -94,13 +104,28 @@ end
 """
 )
 
+# ARGV[1]: after how many milliseconds without another put the queue may be forgotten, or 0.
 PUT = (
     _COMMON
     + """
 local ids = {}
-for i, body in ipairs(ARGV) do ids[i] = redis.call('XADD', stream, '*', 'b', body) end
+for i = 2, #ARGV do ids[i - 1] = redis.call('XADD', stream, '*', 'b', ARGV[i]) end
 if #ids > 0 then wake_all() end
+if ARGV[1] ~= '0' then
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
+end
 return ids
+"""
+)
+
+# From the beginning: what was put before the first worker came is not lost. ARGV[1] as above.
+MAKE_GROUP = (
+    _COMMON
+    + """
+local made = redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+-- Another one may have been faster.
+if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
+if ARGV[1] ~= '0' and redis.call('PTTL', stream) < 0 then redis.call('PEXPIRE', stream, ARGV[1]) end
 """
 )
 
@@ -244,7 +269,8 @@ return release(entries, counts, tonumber(ARGV[2]))
 LEAVE = (
     _COMMON
     + """
-if #redis.call('XPENDING', stream, GROUP, '-', '+', 1, ARGV[1]) == 0 then
+local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1, ARGV[1])
+if not pending.err and #pending == 0 then
   redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, ARGV[1])
 end
 """
@@ -253,8 +279,28 @@ end
 COUNTS = (
     _COMMON
     + """
-local taken = redis.call('XPENDING', stream, GROUP)[1]
+-- Looked at only: whoever counts makes no group.
+local pending = redis.pcall('XPENDING', stream, GROUP)
+local taken = pending.err and 0 or pending[1]
 return {redis.call('XLEN', stream) - taken, taken, redis.call('XLEN', dead)}
+"""
+)
+
+WITHDRAW = (
+    _COMMON
+    + """
+local count = 0
+for _, id in ipairs(ARGV) do
+  local entry = entry_of(id)
+  if #redis.call('XPENDING', stream, GROUP, entry, entry, 1) == 0 and redis.call('XDEL', stream, entry) == 1 then
+    redis.call('ZREM', again, entry)
+    redis.call('ZREM', suspects, entry)
+    redis.call('HDEL', history, entry)
+    redis.call('HDEL', aliases, id)
+    count = count + 1
+  end
+end
+return count
 """
 )
 
