@@ -153,6 +153,14 @@ async def test_nothing_is_left_of_what_is_done(queue: RedisQueue, raw: Any) -> N
     assert await raw.xlen(f"{STREAM}:wake") == 1
 
 
+@pytest.mark.parametrize("size", [0, 1, 600_000])
+async def test_bodies_come_as_they_were_put_whatever_their_size(queue: RedisQueue, size: int) -> None:
+    """Small ones travel in one piece, large ones one by one."""
+    bodies = [b"a" * size, b"", b"b" * size]
+    await queue.put_many(bodies)
+    assert [message.body for message in await some(queue)] == bodies
+
+
 async def test_more_than_the_server_takes_at_once_is_put_all_or_none(queue: RedisQueue) -> None:
     ids = await queue.put_many([b"%d" % number for number in range(2500)])
     batch = await some(queue, 2500)

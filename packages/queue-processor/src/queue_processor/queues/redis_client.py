@@ -87,6 +87,8 @@ class RedisClient:
         except (errors.AuthenticationError, errors.NoPermissionError, errors.AuthorizationError) as error:
             raise self._refused(error) from error
         except (errors.ConnectionError, errors.TimeoutError, OSError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise QueueRefused(f"{self.place} is not trusted: {error}; the URL may say ?ssl_ca_certs=…") from error
             raise QueueUnavailable(f"{self.place} cannot be reached just now: {error}") from error
         except errors.RedisError as error:
             # What a command of more than ten words is told that comes without a password.

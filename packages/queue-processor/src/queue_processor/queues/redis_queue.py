@@ -11,6 +11,7 @@ import os
 import socket
 import uuid
 from contextlib import suppress
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from queue_processor.errors import QueueProcessorError
@@ -119,7 +120,7 @@ class RedisQueue:
         return sum([await self._run(scripts.WITHDRAW, *batch) for batch in _batches(ids)])
 
     async def renew(self, *messages: Message) -> int:
-        return sum([await self._run(scripts.RENEW, self._consumer, *_flat(batch)) for batch in _batches(messages)])
+        return sum([await self._run(scripts.RENEW, self._consumer, _named(batch)) for batch in _batches(messages)])
 
     # ------------------------------------------------------------ looked at
 
@@ -167,13 +168,17 @@ class RedisQueue:
             await self._recover()
             await self._reclaim()
             self._answer_lost = self._joined = True
-            came, new, *idle = await self._run(scripts.TAKE, self._consumer, limit, DEATHS_TO_QUARANTINE)
+            came, names, lengths, bodies, *idle = await self._run(
+                scripts.TAKE, self._consumer, limit, DEATHS_TO_QUARANTINE
+            )
             self._answer_lost = False
             messages = [
                 Message(name.decode(), body, deliveries, deaths)
                 for name, body, deliveries, deaths in zip(*[iter(came)] * 4, strict=True)
             ]
-            messages += [Message(name.decode(), body, 1) for name, body in zip(*[iter(new)] * 2, strict=True)]
+            if isinstance(bodies, bytes):
+                bodies = _cut(bodies, lengths)
+            messages += [Message(name, body, 1) for name, body in zip(names.decode().split(), bodies, strict=True)]
             self._held |= {(message.id, message.deliveries) for message in messages}
         wait, last = idle or (0, b"")
         return _Taken(messages, wait / 1000 if wait >= 0 else float("inf"), last)
@@ -181,8 +186,8 @@ class RedisQueue:
     async def _recover(self) -> None:
         """What was handed out by an answer that was cut off is given back, undone."""
         if self._answer_lost:
-            known = [word for held in self._held for word in held]
-            await self._run(scripts.RECOVER, self._consumer, DEATHS_TO_QUARANTINE, *known)
+            known = " ".join(f"{name} {deliveries}" for name, deliveries in self._held)
+            await self._run(scripts.RECOVER, self._consumer, known, DEATHS_TO_QUARANTINE)
             self._answer_lost = False
 
     async def _reclaim(self) -> None:
@@ -197,7 +202,7 @@ class RedisQueue:
     async def _deal_with(self, messages: Sequence[Message], script: str, *arguments: Any) -> int:
         count = 0
         for batch in _batches(messages):
-            count += await self._run(script, self._consumer, *arguments, *_flat(batch))
+            count += await self._run(script, self._consumer, _named(batch), *arguments)
             self._held.difference_update((message.id, message.deliveries) for message in batch)
         return count
 
@@ -238,8 +243,14 @@ def _batches(everything: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (everything[first : first + scripts.BATCH] for first in range(0, len(everything), scripts.BATCH))
 
 
-def _flat(messages: Iterable[Message]) -> list[str | int]:
-    return [word for message in messages for word in (message.id, message.deliveries)]
+def _named(messages: Iterable[Message]) -> str:
+    """As the scripts read it: the id and which delivery of it, of each."""
+    return " ".join(f"{message.id} {message.deliveries}" for message in messages)
+
+
+def _cut(bodies: bytes, lengths: bytes) -> list[bytes]:
+    ends = list(accumulate(map(int, lengths.split()), initial=0))
+    return [bodies[start:end] for start, end in pairwise(ends)]
 
 
 def _entries(answer: Any) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
