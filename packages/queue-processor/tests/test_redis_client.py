@@ -84,7 +84,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_of(tmp_path: Path) -> No
     """As what waiting does not mend."""
     made = ["-nodes", "-subj", "/CN=cache", "-days", "1", "-keyout", tmp_path / "key", "-out", tmp_path / "certificate"]
     request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *made]
-    await asyncio.to_thread(subprocess.run, request, check=True, capture_output=True)
+    await asyncio.to_thread(lambda: subprocess.run(request, check=True, capture_output=True))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
