@@ -22,9 +22,12 @@ FIXTURES = {
     "files": "function",
     "network": "function",
     "queues": "function",
+    "redis_server": "function",
+    "redis_url": "function",
     "responses": "function",
     "settle": "function",
     "tasks": "function",
+    "tcp_proxy": "function",
     "users": "function",
     "virtual_clock": "function",
 }

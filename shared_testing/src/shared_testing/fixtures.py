@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
     from shared_testing.builders.files import FileBuilders
     from shared_testing.builders.queues import QueueBuilders
+    from shared_testing.builders.redis_server import RedisServer
     from shared_testing.builders.responses import aioresponses
+    from shared_testing.builders.tcp_proxy import TcpProxy
     from shared_testing.fakes.users import FakeUsers
     from shared_testing.http import Network
 
@@ -90,3 +94,54 @@ def responses() -> Iterator[aioresponses]:
 
     with aioresponses() as stubs:
         yield stubs
+
+
+@pytest.fixture(scope="session")
+def _redis_of_the_session() -> Iterator[RedisServer]:
+    from shared_testing.builders.redis_server import RedisServer
+
+    with RedisServer(_redis_program()) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(_redis_of_the_session: RedisServer) -> str:
+    """The URL of a real Redis or Valkey on this machine, which is empty."""
+    _redis_of_the_session.flush()
+    return _redis_of_the_session.url
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real Redis or Valkey of this test alone, to pause, kill and restart: ``redis_server.url``."""
+    from shared_testing.builders.redis_server import RedisServer
+
+    with RedisServer(_redis_program(), durable=True) as server:
+        yield server
+
+
+def _redis_program() -> str:
+    """Without one a test is skipped on a desk; on a CI machine nobody would see that."""
+    from shared_testing.builders.redis_server import PROGRAMS, find_program
+
+    if program := find_program():
+        return program
+    missing = (
+        f"this test needs a real server, and neither {' nor '.join(PROGRAMS)} is on PATH: apt-get install redis-server"
+    )
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
+
+
+@pytest_asyncio.fixture
+async def tcp_proxy() -> AsyncIterator[Callable[[str], Awaitable[TcpProxy]]]:
+    """``proxy = await tcp_proxy(redis_url)``: use ``proxy.url``, and ``cut()``, ``refuse()``, ``stall()``, ``heal()``."""
+    from shared_testing.builders.tcp_proxy import TcpProxy
+
+    async with AsyncExitStack() as proxies:
+
+        async def before(url: str) -> TcpProxy:
+            return await proxies.enter_async_context(TcpProxy(url))
+
+        yield before

@@ -11,6 +11,7 @@ from queue_processor.errors import (
     QueueClosed,
     QueueFileUnusable,
     QueueProcessorError,
+    QueueRefused,
     QueueUnavailable,
     Reject,
     UnfinishedWork,
@@ -22,6 +23,7 @@ from queue_processor.processor import QueueProcessor
 from queue_processor.queues.memory import MemoryQueue
 from queue_processor.queues.message_queue import Counts, DeadMessage, Message, MessageQueue
 from queue_processor.queues.opening import open_queue
+from queue_processor.queues.redis_queue import RedisQueue
 from queue_processor.queues.sqlite import SQLiteQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
@@ -47,7 +49,9 @@ __all__ = [
     "QueueFileUnusable",
     "QueueProcessor",
     "QueueProcessorError",
+    "QueueRefused",
     "QueueUnavailable",
+    "RedisQueue",
     "Reject",
     "Results",
     "SQLiteQueue",

@@ -78,3 +78,7 @@ class UnfinishedWork(QueueProcessorError):
 
 class QueueUnavailable(QueueProcessorError, ConnectionError):
     """The server or the file that keeps the messages cannot be reached just now; try again later."""
+
+
+class QueueRefused(QueueProcessorError, PermissionError):
+    """The server does not let us in, or not do what a queue needs; waiting does not change that."""
