@@ -139,11 +139,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_dead(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "retry", "drop"), help="retry: put back, as if new")
-    _add_common(parser)
-    parser.add_argument("ids", nargs="*", metavar="ID", help="only these")
-    parser.add_argument("--all", action="store_true", help="retry or drop all")
-    parser.add_argument("--limit", type=_at_least_one, metavar="N", help="list the oldest N")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | retry | drop")
+    for name, meaning in (("list", "show them"), ("retry", "put them back, as if new"), ("drop", "forget them")):
+        action = actions.add_parser(name, help=meaning)
+        _add_common(action)
+        action.add_argument("ids", nargs="*", metavar="ID", help="only these")
+        if name == "list":
+            action.add_argument("--limit", type=_at_least_one, metavar="N", help="the oldest N")
+        else:
+            action.add_argument("--all", action="store_true", help="without ids: all of them")
 
 
 def _at_least_one(text: str) -> int:
