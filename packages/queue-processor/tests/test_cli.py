@@ -274,6 +274,18 @@ def test_status_says_where_the_messages_are(url: str, tmp_path: Path, capfd: pyt
     assert json.loads(capfd.readouterr().out) == {"waiting": 1, "in_flight": 0, "dead": 2}
 
 
+def test_a_url_with_a_password_need_not_stand_on_the_command_line(
+    url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where everybody on the machine could read it; nor does the help print it."""
+    monkeypatch.setenv("QUEUE_URL", url)
+    assert main(["status"]) == 0
+    assert capfd.readouterr().out == "0 waiting, 0 in flight, 0 dead\n"
+    with pytest.raises(SystemExit):
+        main(["status", "--help"])
+    assert url not in capfd.readouterr().out
+
+
 def test_dead_letters_are_listed_put_back_and_dropped(
     url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

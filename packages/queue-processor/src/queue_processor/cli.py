@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from queue_processor.queues.message_queue import DeadMessage, MessageQueue
 
+_URL = "QUEUE_URL"
 _WIDEST_BODY = 60
 
 
@@ -123,7 +125,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--queue", required=True, metavar="URL", help="where the messages are")
+    # A command line can be read by whoever may list the processes; an environment cannot.
+    known = os.environ.get(_URL)
+    what = f"where the messages are; with a password in it, better in ${_URL}"
+    parser.add_argument("--queue", required=not known, default=known, metavar="URL", help=what)
     parser.add_argument("--json", action="store_true", help="for machines: a JSON object a line, on stdout")
 
 
