@@ -11,6 +11,7 @@ import pytest
 from queue_processor import (
     Backoff,
     CalledFromHandler,
+    ConsumersGone,
     MemoryQueue,
     Message,
     ProcessorNotRunning,
@@ -222,10 +223,11 @@ async def test_an_outage_is_outlasted(caplog: pytest.LogCaptureFixture, line_to:
         async with QueueProcessor(handle, queue=line, consumers=3) as processor:
             await asyncio.sleep(1)
             line.down = True
+            joining = asyncio.create_task(processor.join())
             await asyncio.sleep(30)
             assert len(done) == 2
             line.down = False
-            await processor.join()
+            await joining
     assert sorted(done) == bodies(6)
     assert await line.queue.counts() == (0, 0, 0)
     assert caplog.text.count("cannot be reached") == 1
@@ -266,6 +268,34 @@ async def test_an_error_of_the_queue_that_is_no_outage_comes_out(line_to: type[A
         await running
     assert processor.unfinished == []
     assert not processor.running
+
+
+async def test_who_joins_is_told_what_broke(line_to: type[Any]) -> None:
+    """Instead of waiting for an acknowledgement that will not come."""
+    line = line_to(MemoryQueue())
+
+    async def work() -> None:
+        async with QueueProcessor(Book(seconds=5), queue=line) as processor:
+            await processor.put(b"x")
+            joining = asyncio.create_task(processor.join())
+            await asyncio.sleep(1)
+            line.broken = RuntimeError("broken")
+            with pytest.raises(RuntimeError, match="broken"):
+                await joining
+            line.broken = None
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await work()
+
+
+async def test_tasks_that_somebody_else_cancels_are_missed() -> None:
+    """A worker without its reader would wait for ever."""
+    running = asyncio.create_task(QueueProcessor(Book(), queue=MemoryQueue()).run())
+    await asyncio.sleep(1)
+    [reader] = [task for task in asyncio.all_tasks() if task.get_name() == "queue-processor reader"]
+    reader.cancel()
+    with pytest.raises(ConsumersGone):
+        await running
 
 
 # ------------------------------------------------------------ failures
@@ -321,6 +351,20 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure() -> None:
     assert letter.reason.startswith("HandlerCancelled: ")
 
 
+async def test_a_handler_that_exits_has_failed() -> None:
+    """Or it would end one worker after the other."""
+
+    async def handle(message: Message) -> None:
+        raise SystemExit(3)
+
+    queue = MemoryQueue(max_deliveries=2)
+    async with QueueProcessor(handle, queue=queue) as processor:
+        await processor.put(b"x")
+        await processor.join()
+    [letter] = await queue.dead_letters()
+    assert letter.reason == "SystemExit: 3"
+
+
 async def test_a_handler_that_is_not_async_stops_the_processor() -> None:
     """It would fail with each message: none is given up for it."""
 
@@ -353,7 +397,7 @@ async def test_after_the_grace_handlers_are_cancelled_and_their_messages_given_b
     async with QueueProcessor(book, queue=queue, consumers=2) as processor:
         await processor.put_many(bodies(3))
         await asyncio.sleep(1)
-        left = await processor.shutdown(drain=2, grace=3)
+        left = await processor.shutdown(drain=0, grace=0)
     assert sorted(message.body for message in left) == sorted(book.cancelled) == bodies(2)
     assert await queue.counts() == (3, 0, 0)
     assert {message.deliveries for message in await queue.get_batch(3)} == {1}
@@ -488,14 +532,15 @@ async def _dies(line: Any, poison: bytes, done: list[bytes]) -> bool:
     return bool(line.dead)
 
 
-async def test_a_message_that_kills_its_worker_takes_no_other_with_it(line_to: type[Any]) -> None:
+@pytest.mark.parametrize("most", [3, 5])
+async def test_a_message_that_kills_its_worker_takes_no_other_with_it(line_to: type[Any], most: int) -> None:
     """Ten good ones beside it: after two deaths each suspect runs alone, so that only the guilty one dies."""
-    queue, done = MemoryQueue(lease=3, max_deliveries=5), list[bytes]()
+    queue, done = MemoryQueue(lease=3, max_deliveries=most), list[bytes]()
     await queue.put_many([*bodies(5), b"pill", *bodies(10)[5:]])
     deaths = 0
     while await _dies(line_to(queue), b"pill", done):
         deaths += 1
-    assert deaths == 5
+    assert deaths == most
     assert set(done) == set(bodies(10))
     [letter] = await queue.dead_letters()
     assert letter.body == b"pill"

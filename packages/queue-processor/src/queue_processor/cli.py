@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from queue_processor.queues.message_queue import DeadMessage, MessageQueue
 
+_URL = "QUEUE_URL"
 _WIDEST_BODY = 60
 
 
@@ -123,7 +125,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--queue", required=True, metavar="URL", help="where the messages are")
+    # A command line can be read by whoever may list the processes; an environment cannot.
+    known = os.environ.get(_URL)
+    what = f"where the messages are; with a password in it, better in ${_URL}"
+    parser.add_argument("--queue", required=not known, default=known, metavar="URL", help=what)
     parser.add_argument("--json", action="store_true", help="for machines: a JSON object a line, on stdout")
 
 
@@ -139,11 +144,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_dead(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "retry", "drop"), help="retry: put back, as if new")
-    _add_common(parser)
-    parser.add_argument("ids", nargs="*", metavar="ID", help="only these")
-    parser.add_argument("--all", action="store_true", help="retry or drop all")
-    parser.add_argument("--limit", type=_at_least_one, metavar="N", help="list the oldest N")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | retry | drop")
+    for name, meaning in (("list", "show them"), ("retry", "put them back, as if new"), ("drop", "forget them")):
+        action = actions.add_parser(name, help=meaning)
+        _add_common(action)
+        action.add_argument("ids", nargs="*", metavar="ID", help="only these")
+        if name == "list":
+            action.add_argument("--limit", type=_at_least_one, metavar="N", help="the oldest N")
+        else:
+            action.add_argument("--all", action="store_true", help="without ids: all of them")
 
 
 def _at_least_one(text: str) -> int:

@@ -134,7 +134,7 @@ class MessageService:
         worker, pause = self._at_work("join()"), _FIRST_LOOK
         while True:
             await worker.idle()
-            counts = await Outages(self.queue.lease).outlast(self.queue.counts)
+            counts = await worker.outages.outlast(self.queue.counts)
             if worker.failure is not None:
                 raise worker.failure
             if not (counts.waiting or counts.in_flight):
