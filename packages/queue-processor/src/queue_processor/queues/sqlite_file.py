@@ -78,7 +78,10 @@ def open_file(path: Path, durability: Durability) -> QueueFile:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path, durability: Durability) -> QueueFile:
+    # In a transaction, or what is looked at second may be there only since somebody else has made the queue meanwhile.
+    connection.execute("BEGIN")
     _check_owner(connection, path)
+    connection.execute("COMMIT")
     if (mode := _write_ahead(connection)) != "wal":
         raise QueueFileUnusable(
             f"{path} cannot have a write-ahead log (its journal mode stays {mode!r}): give the path of a file on a "
@@ -167,7 +170,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> str:
     if boot != last_boot or now < moment:
         # The clock has begun anew, and nobody is left who had a lease by the old one.
         connection.execute("UPDATE message SET due = 0 WHERE state IN (?, ?)", (DELAYED, LEASED))
-        connection.execute("UPDATE file SET boot = ?, moment = ?", (boot, now))
+    # Also where there is nothing new to say: who may only read the file is to learn it now.
+    connection.execute("UPDATE file SET boot = ?, moment = ?", (boot, now))
     connection.execute("COMMIT")
     return str(mark)
 
