@@ -269,11 +269,12 @@ async def test_what_is_no_database_is_left_alone(path: Path) -> None:
 async def test_a_path_at_which_no_file_can_be_is_told_of(files: FileBuilders) -> None:
     """With what to do about it."""
     missing = files.missing("missing/queue.db")
-    for path, said in [
+    wrong: list[tuple[str | Path, str]] = [
         (missing, f"as there is no folder {missing.parent}: make it"),
         (files.directory(), "is a folder: give the path of a file in it"),
         (":memory:", "for a queue in memory there is MemoryQueue"),
-    ]:
+    ]
+    for path, said in wrong:
         with pytest.raises(QueueFileUnusable, match=said):
             await SQLiteQueue(path).__aenter__()
     assert not missing.parent.exists()
@@ -312,14 +313,14 @@ async def test_one_calls_mistake_is_not_the_others(path: Path) -> None:
         await queue.put_many([b"a"])
         [message] = await queue.get_batch(1)
         before, wrong, after = await asyncio.gather(
-            queue.put_many([b"b"]),
-            queue.ack(message._replace(deliveries=2**70)),
+            queue.renew(message),
+            queue.renew(message._replace(deliveries=2**70)),
             queue.ack(message),
             return_exceptions=True,
         )
         assert isinstance(wrong, OverflowError)
-        assert (len(before), after) == (1, 1)
-        assert await queue.counts() == (1, 0, 0)
+        assert (before, after) == (1, 1)
+        assert await queue.counts() == (0, 0, 0)
 
 
 async def test_closing_ends_who_waits_and_does_what_was_called(path: Path) -> None:
@@ -360,9 +361,10 @@ async def test_opening_may_be_cancelled(path: Path) -> None:
 
 
 def test_arguments_that_make_no_queue_are_refused(path: Path) -> None:
-    for wrong in ({"lease": 0}, {"max_deliveries": 0}, {"durability": "some"}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            SQLiteQueue(path, **wrong)  # type: ignore[arg-type]
+    wrong: list[dict[str, Any]] = [{"lease": 0}, {"max_deliveries": 0}, {"durability": "some"}]
+    for arguments in wrong:
+        with pytest.raises(ValueError, match=next(iter(arguments))):
+            SQLiteQueue(path, **arguments)
 
 
 @pytest.mark.parametrize(("durability", "level"), [("normal", 1), ("full", 2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import sqlite3
 import time
@@ -55,6 +56,23 @@ class QueueFile:
         mark, _, number = message_id.rpartition("-")
         return int(number) if mark == self.mark and number.isdecimal() and len(number) < 19 else 0
 
+    def begin(self) -> None:
+        """A transaction that may write.
+
+        SQLite's own way of waiting for others sleeps longer and longer, up to 0.1 s: whoever comes in between is
+        served first, and among busy processes some would wait for longer than a lease.
+        """
+        end = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(random.uniform(0.0002, 0.002))  # noqa: S311 - no secret
+            else:
+                return
+
     def changed_by_others(self) -> int:
         """Another number after each commit of another connection."""
         version: int = self.connection.execute("PRAGMA data_version").fetchone()[0]
@@ -88,7 +106,9 @@ def _set_up(connection: sqlite3.Connection, path: Path, durability: Durability) 
             "local disk; for a queue in memory there is MemoryQueue"
         )
     connection.execute("PRAGMA synchronous=FULL" if durability == "full" else "PRAGMA synchronous=NORMAL")
-    return QueueFile(connection, _prepare(connection, path))
+    mark = _prepare(connection, path)
+    connection.execute("PRAGMA busy_timeout=0")
+    return QueueFile(connection, mark)
 
 
 def explained(error: sqlite3.Error, path: Path) -> Exception:

@@ -212,7 +212,7 @@ class DatabaseThread:
 
     def _run(self, file: QueueFile, calls: list[Call[Any]]) -> None:
         try:
-            file.connection.execute("BEGIN IMMEDIATE")
+            file.begin()
         except sqlite3.Error as error:
             for call in calls:
                 call.tell(error=self._reason(error))
