@@ -176,8 +176,10 @@ def _write_ahead(connection: sqlite3.Connection) -> str:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> str:
-    boot, now = boot_id(), time.monotonic()
+    boot = boot_id()
     connection.execute("BEGIN IMMEDIATE")
+    # Not before it: others may have written a later moment while their transactions were waited for.
+    now = time.monotonic()
     # Somebody may have been faster.
     _check_owner(connection, path)
     if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
