@@ -212,10 +212,10 @@ class DatabaseThread:
 
     def _run(self, file: QueueFile, calls: list[Call[Any]]) -> None:
         try:
-            file.connection.execute("BEGIN IMMEDIATE")
+            file.begin()
         except sqlite3.Error as error:
             for call in calls:
-                call.tell(error=explained(error, self._path))
+                call.tell(error=self._reason(error))
             return
         try:
             results = [call.work(file) for call in calls]
@@ -243,9 +243,14 @@ class DatabaseThread:
             for call in calls:
                 self._run(file, [call])
         else:
-            reason = explained(error, self._path) if isinstance(error, sqlite3.Error) else error
-            reason.__cause__ = error if reason is not error else None
-            calls[0].tell(error=reason)
+            calls[0].tell(error=self._reason(error))
+
+    def _reason(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        reason = explained(error, self._path)
+        reason.__cause__ = error
+        return reason
 
 
 def _nothing(_: object) -> None:
