@@ -31,7 +31,7 @@ async def note(message):
 async def slow(message):
     with open("started.txt", "a") as file:
         file.write(message.body.decode() + "\\n")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.2)
     await note(message)
 
 async def endless(message):

@@ -66,13 +66,16 @@ class MessageHandling:
                 "message %s is given up, delivery %s: %s", message.id, message.deliveries, reason, exc_info=trace
             )
             if isinstance(error, Reject):
-                self._tally.dead += await outlast(queue.bury, message, reason)
+                was_ours = await outlast(queue.bury, message, reason)
             else:
-                self._tally.dead += await outlast(queue.nack, message, 0, reason)
+                was_ours = await outlast(queue.nack, message, 0, reason)
+            # Not `+= await`: that adds to what was there before the wait.
+            self._tally.dead += was_ours
         else:
             delay = self._backoff.seconds(message.deliveries)
             _log.info("message %s comes again in %.1f s: %s", message.id, delay, reason)
-            self._tally.retried += await outlast(queue.nack, message, delay, reason)
+            was_ours = await outlast(queue.nack, message, delay, reason)
+            self._tally.retried += was_ours
 
 
 def _failure(error: BaseException) -> BaseException:

@@ -114,8 +114,8 @@ class Worker:
     async def end(self, seconds: float) -> list[Message]:
         """Cancel the handlers that still run and give their messages back, uncounted; return these.
 
-        So many seconds, or a few more, for the queue to hear of it; what it does not hear of comes back after its lease. Cancelled, it
-        is as thorough. Called again, it returns the same.
+        So many seconds, at least one, for the queue to hear of it; what it does not hear of comes back after its lease.
+        Cancelled, it is as thorough. Called again, it returns the same.
         """
         self.stop_reading()
         if self._ending is None:
