@@ -259,6 +259,13 @@ async def test_a_file_that_is_kept_locked_is_unavailable(path: Path, monkeypatch
         assert [each.body for each in await queue.get_batch(2)] == [b"b"]
 
 
+async def test_a_file_that_is_kept_locked_can_be_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        async with SQLiteQueue(path):
+            shell.execute("BEGIN IMMEDIATE")
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
