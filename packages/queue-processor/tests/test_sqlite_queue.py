@@ -200,6 +200,22 @@ async def test_after_a_restart_of_the_machine_nobody_has_a_lease(path: Path, cha
         assert await queue.counts() == (0, 2, 0)
 
 
+async def test_who_opens_the_file_among_others_at_work_ends_no_lease(path: Path) -> None:
+    """Though they hand messages out while it waits for its turn: that is not a clock that has begun anew."""
+    async with SQLiteQueue(path, lease=_LONG) as queue:
+        await queue.put_many([b"a"])
+        await queue.get_batch(1)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            opening = asyncio.create_task(SQLiteQueue(path).__aenter__())
+            await asyncio.sleep(0.05)
+            assert not opening.done()
+            other.execute("UPDATE file SET moment = ?", (time.monotonic(),))
+            other.execute("COMMIT")
+        async with await opening as late:
+            assert await late.counts() == (0, 1, 0)
+
+
 async def test_a_jump_of_the_wall_clock_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases neither end by it nor last longer."""
     async with SQLiteQueue(path, lease=0.2) as queue:
@@ -241,6 +257,13 @@ async def test_a_file_that_is_kept_locked_is_unavailable(path: Path, monkeypatch
             shell.execute("ROLLBACK")
         await queue.put_many([b"b"])
         assert [each.body for each in await queue.get_batch(2)] == [b"b"]
+
+
+async def test_a_file_that_is_kept_locked_can_be_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as shell:
+        async with SQLiteQueue(path):
+            shell.execute("BEGIN IMMEDIATE")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from queue_processor.errors import QueueClosed
+from queue_processor.errors import QueueClosed, QueueUnavailable
 from queue_processor.queues.sqlite_file import QueueFile, explained, open_file
 
 if TYPE_CHECKING:
@@ -121,8 +121,10 @@ class DatabaseThread:
     async def stop(self) -> None:
         """After what was called before. Who waits for a message gets QueueClosed."""
         try:
-            # Only then is it known which results nobody took, and what there is to undo.
-            await self.ask(_nothing)
+            # Only then is it known which results nobody took, and what there is to undo. A file that is locked just
+            # now keeps nobody from closing it.
+            with suppress(QueueUnavailable):
+                await self.ask(_nothing)
         finally:
             await self._end().future
             self._thread.join()
