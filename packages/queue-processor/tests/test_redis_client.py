@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import ssl
 import subprocess
 import sys
 import traceback
@@ -13,6 +16,8 @@ from queue_processor import QueueRefused, RedisQueue
 from queue_processor.queues.redis_client import place_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shared_testing.builders.redis_server import RedisServer
 
 PLACES = {
@@ -72,6 +77,22 @@ async def test_a_user_that_may_not_do_it_is_told_of(redis_server: RedisServer) -
     async with RedisQueue(redis_server.url.replace("//", "//reader:hunter2@")) as queue:
         with pytest.raises(QueueRefused, match=r"no permissions|NOPERM"):
             await queue.counts()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="it makes the certificate: apt-get install openssl")
+async def test_a_server_that_nobody_vouches_for_is_told_of(tmp_path: Path) -> None:
+    """As what waiting does not mend."""
+    made = ["-nodes", "-subj", "/CN=cache", "-days", "1", "-keyout", tmp_path / "key", "-out", tmp_path / "certificate"]
+    request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *made]
+    await asyncio.to_thread(lambda: subprocess.run(request, check=True, capture_output=True))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
+        url = f"rediss://:hunter2@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with RedisQueue(url) as queue:
+            with pytest.raises(QueueRefused, match=r"^127.0.0.1:\d+/0 is not trusted: ") as caught:
+                await queue.counts()
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_without_redis_py_the_package_works_and_the_queue_says_what_to_install() -> None:

@@ -153,6 +153,14 @@ async def test_nothing_is_left_of_what_is_done(queue: RedisQueue, raw: Any) -> N
     assert await raw.xlen(f"{STREAM}:wake") == 1
 
 
+@pytest.mark.parametrize("size", [0, 1, 600_000])
+async def test_bodies_come_as_they_were_put_whatever_their_size(queue: RedisQueue, size: int) -> None:
+    """Small ones travel in one piece, large ones one by one."""
+    bodies = [b"a" * size, b"", b"b" * size]
+    await queue.put_many(bodies)
+    assert [message.body for message in await some(queue)] == bodies
+
+
 async def test_more_than_the_server_takes_at_once_is_put_all_or_none(queue: RedisQueue) -> None:
     ids = await queue.put_many([b"%d" % number for number in range(2500)])
     batch = await some(queue, 2500)
@@ -237,6 +245,46 @@ async def test_a_queue_that_was_closed_says_so(redis_url: str) -> None:
     for closed in (queue, other):
         with pytest.raises(QueueClosed, match="make a new one"):
             await closed.counts()
+
+
+async def test_who_only_looks_leaves_nothing(redis_url: str, raw: Any) -> None:
+    """Whoever counts the messages of a queue that is not there does not make it."""
+    async with RedisQueue(redis_url) as queue:
+        assert await queue.counts() == Counts(0, 0, 0)
+        assert await queue.dead_letters() == []
+    assert await raw.keys("*") == []
+
+
+async def test_what_nobody_has_begun_with_can_be_taken_back(queue: RedisQueue, raw: Any) -> None:
+    """Also what waits for its next try, and a dead letter that was put back; what is in work stays, or is gone."""
+    done, held, back, bad, waits = await queue.put_many([b"done", b"held", b"back", b"bad", b"waits"])
+    batch = await some(queue, 4)
+    await queue.ack(batch[0])
+    await queue.nack(batch[2], delay=LONG)
+    await queue.bury(batch[3], "bad")
+    assert await queue.withdraw(done, held, bad) == 0
+    await queue.retry_dead()
+    assert await queue.withdraw(back, bad, waits, waits) == 3
+    assert await queue.counts() == Counts(0, 1, 0)
+    assert await queue.ack(batch[1]) == 1
+    assert await raw.keys(f"{STREAM}:[ahs]*") == []
+
+
+async def test_a_queue_may_be_forgotten(queue: RedisQueue, raw: Any) -> None:
+    """As a whole, when nothing was put for so long; who reads from it then goes on."""
+    replies = queue.named("replies", forgotten_after=LONG)
+    await replies.put_many([b"a", b"b", b"c"])
+    batch = await some(replies)
+    await replies.nack(batch[0], delay=LONG)
+    await replies.bury(batch[1], "bad")
+    keys = await raw.keys("*{replies}*")
+    assert len(keys) == 6
+    assert all([0 < await raw.ttl(key) <= LONG for key in keys])
+    await raw.delete(*keys)
+    assert await replies.get_batch(1, timeout=0) == []
+    assert 0 < await raw.ttl("asyncworks:{replies}") <= LONG
+    await queue.put_many([b"a"])
+    assert await raw.ttl(STREAM) == -1
 
 
 # ------------------------------------------------------------ what goes wrong
