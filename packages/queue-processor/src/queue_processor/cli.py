@@ -60,7 +60,14 @@ async def _run(options: argparse.Namespace) -> int:
         except (QueueProcessorError, OSError) as error:
             raise _CannotBegin(str(error)) from error
         if handler is not None:
-            return await serve(queue, handler, options)
+            return await serve(
+                queue,
+                handler,
+                consumers=options.consumers,
+                drain=options.drain,
+                every=options.every,
+                for_machines=options.json,
+            )
         if options.command == "dead":
             return await _dead(queue, options)
         _print(counts._asdict(), f"{counts.waiting} waiting, {counts.in_flight} in flight, {counts.dead} dead", options)

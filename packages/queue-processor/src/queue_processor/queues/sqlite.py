@@ -118,6 +118,9 @@ class SQLiteQueue:
     async def bury(self, message: Message, reason: str) -> bool:
         return await self._open.ask(lambda file: self._messages.bury(file, message, reason))
 
+    async def withdraw(self, *ids: str) -> int:
+        return await self._open.ask(lambda file: self._messages.withdraw(file, ids))
+
     async def renew(self, *messages: Message) -> int:
         return await self._open.ask(lambda file: self._messages.renew(file, messages))
 
@@ -135,7 +138,7 @@ class SQLiteQueue:
     async def counts(self) -> Counts:
         return await self._open.ask(self._messages.counts)
 
-    def named(self, name: str) -> SQLiteQueue:
+    def named(self, name: str, *, forgotten_after: float | None = None) -> SQLiteQueue:
         """Another queue in the same file, and in the same thread. It is open as long as this one is."""
         other = SQLiteQueue(
             self._path,
@@ -144,6 +147,7 @@ class SQLiteQueue:
             durability=self._durability,
             name=name,
         )
+        other._messages = Messages(name, self.lease, self.max_deliveries, forgotten_after)
         other._home = self._home
         return other
 

@@ -36,6 +36,7 @@ _SCHEMA = (
         deliveries INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0, reason TEXT)""",
     """CREATE INDEX place ON message (queue, state, due)""",
     """CREATE TABLE body (number INTEGER PRIMARY KEY, body BLOB NOT NULL)""",
+    """CREATE TABLE passing (queue TEXT PRIMARY KEY, until REAL NOT NULL)""",
     """CREATE TRIGGER gone AFTER DELETE ON message BEGIN DELETE FROM body WHERE number = old.number; END""",
 )
 
@@ -192,6 +193,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> str:
     if boot != last_boot or now < moment:
         # The clock has begun anew, and nobody is left who had a lease by the old one.
         connection.execute("UPDATE message SET due = 0 WHERE state IN (?, ?)", (DELAYED, LEASED))
+        connection.execute("UPDATE passing SET until = 0")
     # Also where there is nothing new to say: who may only read the file is to learn it now.
     connection.execute("UPDATE file SET boot = ?, moment = ?", (boot, now))
     connection.execute("COMMIT")
