@@ -23,17 +23,17 @@ async def test_fail_fast_ends_the_others_first(
     """When the first error is raised, the other tasks were cancelled and have ended, clean-up included (T1)."""
     cleaned: list[str] = []
 
-    async def careful() -> None:
+    async def careful(clean_up: float) -> None:
         try:
             await asyncio.sleep(100)
         finally:
-            await asyncio.sleep(3)
+            await asyncio.sleep(clean_up)
             cleaned.append("up")
 
     queue = AsyncTaskQueue(3, on_error="raise")
     failing = tasks.failing(ValueError("Task failed: b"), after=1)
     with pytest.raises(ValueError, match="Task failed: b"):
-        await queue.process_all([("a", careful, (), {}), ("b", failing, (), {}), ("c", careful, (), {})])
+        await queue.process_all([("a", careful, (3,), {}), ("b", failing, (), {}), ("c", careful, (4,), {})])
     assert cleaned == ["up", "up"]
     assert others() == set()
     assert [(result.task_id, result.status.value) for result in queue.results] == [

@@ -79,7 +79,7 @@ async def test_nothing_to_do() -> None:
 
 async def test_results_are_those_of_the_latest_call(tasks: TaskBuilders, numbered: Numbered) -> None:
     """`results` starts anew with each call; it does not grow for ever (T4)."""
-    queue = AsyncTaskQueue()
+    queue = AsyncTaskQueue(1)
     assert queue.results == []
     for _ in range(3):
         returned = await queue.process_all(numbered(4, tasks.slow(0)))

@@ -56,13 +56,18 @@ async def test_a_limit_can_be_brought_forward(virtual_clock: VirtualClock) -> No
 async def test_a_cancellation_from_elsewhere_goes_through(virtual_clock: VirtualClock) -> None:
     """Also when it comes in the moment in which the limit expires."""
 
+    limits = []
+
     async def work() -> None:
-        with _limit(1):
+        with _limit(1) as limit:
+            limits.append(limit)
             await asyncio.sleep(50)
 
     for together in (False, True):
         task = asyncio.create_task(work())
-        await asyncio.sleep(1 if together else 0.5)
+        await asyncio.sleep(0.5)
+        if together:
+            limits[-1].expire()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -136,7 +136,7 @@ def _redis_program() -> str:
 
 @pytest_asyncio.fixture
 async def tcp_proxy() -> AsyncIterator[Callable[[str], Awaitable[TcpProxy]]]:
-    """``proxy = await tcp_proxy(redis_url)``: use ``proxy.url``, and ``cut()``, ``refuse()``, ``stall()``, ``heal()``."""
+    """``proxy = await tcp_proxy(redis_url)``: use ``proxy.url``; ``cut()``, ``refuse()``, ``stall()``, ``heal()``."""
     from shared_testing.builders.tcp_proxy import TcpProxy
 
     async with AsyncExitStack() as proxies:

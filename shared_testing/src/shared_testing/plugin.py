@@ -21,7 +21,7 @@ from shared_testing.loop.scopes import name_scope
 from shared_testing.loop.survivors import Survivors
 from shared_testing.settings import Settings, SettingsError, read_codes, read_mode, read_seconds
 from shared_testing.under_pytest.reports import SECTION, attach
-from shared_testing.under_pytest.unraisable import postpone_unraisable, tell_postponed, tell_unraisable
+from shared_testing.under_pytest.unraisable import after_test, tell_postponed
 from shared_testing.watch import Watcher
 
 if TYPE_CHECKING:
@@ -115,9 +115,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     watcher.begin(Scope(item.nodeid, test=item))
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     findings = diagnose(watcher.end(), allowances(item))
-    tell_unraisable(item, reports)
-    item.config.stash[SURVIVORS].after_test()
-    postpone_unraisable(item.config)
+    after_test(item, reports, item.config.stash[SURVIVORS])
     attach(reports, findings, item.config.stash[SETTINGS].findings)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)

@@ -106,6 +106,9 @@ def test_a_pass_says_what_it_has_proved() -> None:
     result = explore(answers, schedules=300)
     assert result.complete == 1
     assert result.guarantee == "no failure in any schedule with at most 1 deviation (300 runs, complete)"
+    result = explore(answers, schedules=20)
+    assert result.complete == 0
+    assert result.guarantee == "no failure in asyncio's own order (20 runs, complete)"
 
 
 def test_the_report_names_the_steps_the_shared_thing_and_the_token() -> None:
@@ -206,6 +209,18 @@ def test_what_is_no_token_is_refused() -> None:
         explore(asyncio.Event().wait, replay="nonsense")
 
 
+def test_time_monotonic_is_the_time_of_the_loop() -> None:
+    """What expires by the one agrees with what waits by the other, as in a test that pytest explores."""
+    real = time.monotonic
+
+    async def answers() -> None:
+        await asyncio.gather(asyncio.sleep(3600), asyncio.sleep(3600.01))
+        assert time.monotonic() == asyncio.get_running_loop().time()
+
+    assert explore(answers, schedules=5).failure is None
+    assert time.monotonic is real
+
+
 def test_a_program_that_throws_its_own_dice_is_told_as_uncontrolled() -> None:
     """State that survives from one run to the next makes them differ."""
     runs = 0
@@ -225,7 +240,7 @@ def test_a_program_that_throws_its_own_dice_is_told_as_uncontrolled() -> None:
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        (lambda: time.monotonic_ns(), "no schedule decides time.monotonic_ns() at "),
+        (lambda: time.perf_counter_ns(), "no schedule decides time.perf_counter_ns() at "),
         (lambda: os.urandom(4)[0], "no schedule decides os.urandom() at "),
         (lambda: random.Random().getrandbits(30), "no schedule decides a Random of its own at "),
         (lambda: datetime.now(UTC).microsecond, "no schedule decides datetime.now() at "),
@@ -308,6 +323,8 @@ def test_a_later_world_needs_more_lateness() -> None:
         "no failure in any schedule (1 run, complete); "
         "what is due 30 ms apart kept its order: lateness=0.04 swaps that too"
     )
+    with pytest.raises(ValueError, match=r"lateness=0.0405: give seconds, in whole milliseconds as a token does"):
+        explore(answers, lateness=0.0405)
     late = explore(answers, lateness=0.04)
     assert late.failure is not None
     assert explore(answers, replay=late.token).failure is not None

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from shared_testing import explore, mock_of, on, watch
+from shared_testing import explore, mock_of, on, settle, watch
 from shared_testing.exploration import new_event_loop
 from shared_testing.exploration.loop import ExploringLoop
 from shared_testing.http import Network
@@ -168,6 +168,30 @@ def test_an_advance_of_the_clock_lets_all_that_is_due_arrive() -> None:
 
     assert str(explore(sleepers).failure) == "None"
     assert str(explore(sleepers, seed=1).failure) == "None"
+
+
+def test_settle_lets_all_that_is_on_its_way_arrive() -> None:
+    """However late: whoever settles wants to look at the end of it. Sleepers sleep on, and no time passes."""
+
+    async def hello(_: web.Request) -> web.Response:
+        return web.json_response({})
+
+    async def asked() -> None:
+        application = web.Application()
+        application.router.add_get("/", hello)
+        async with Network() as network, aiohttp.ClientSession() as session:
+            network.serve("http://api.example.com", application)
+            begun = asyncio.get_running_loop().time()
+            request, sleeper = asyncio.ensure_future(session.get("http://api.example.com")), asyncio.Event()
+            asyncio.get_running_loop().call_later(1, sleeper.set)
+            await settle()
+            assert request.done()
+            assert not sleeper.is_set()
+            assert asyncio.get_running_loop().time() == begun
+            request.result().release()
+
+    assert explore(asked, schedules=60).failure is None
+    assert explore(asked, schedules=30, seed=1).failure is None
 
 
 def test_detectors_work_on_the_exploring_loop() -> None:

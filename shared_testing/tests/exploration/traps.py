@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 
 async def call_soon_is_fifo() -> None:
@@ -127,6 +128,25 @@ async def one_thread_posts_in_order() -> None:
     assert seen == [0, 1, 2, 3]
 
 
+async def a_thread_that_was_joined_has_posted() -> None:
+    """What it gave to call_soon_threadsafe() is next, in its order."""
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def work() -> None:
+        for number in range(3):
+            loop.call_soon_threadsafe(seen.append, number)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    # Some of it may have been taken for an arrival already.
+    await asyncio.sleep(0)
+    thread.join()
+    loop.call_soon(seen.append, 3)
+    await asyncio.sleep(0)
+    assert seen == [0, 1, 2, 3]
+
+
 async def a_poller_gets_its_turn() -> None:
     """Nobody is starved for ever, so spinning ends."""
     ready = False
@@ -137,6 +157,22 @@ async def a_poller_gets_its_turn() -> None:
         ready = True
 
     task = asyncio.create_task(prepare())
+    while not ready:  # noqa: ASYNC110 - a poller is what it is about
+        await asyncio.sleep(0)
+    await task
+
+
+async def a_poller_meets_who_was_overtaken() -> None:
+    """Nobody is later than the world is late, however busy the loop."""
+    ready = False
+
+    async def prepare() -> None:
+        nonlocal ready
+        await asyncio.sleep(0.001)
+        ready = True
+
+    task = asyncio.create_task(prepare())
+    await asyncio.sleep(0.002)
     while not ready:  # noqa: ASYNC110 - a poller is what it is about
         await asyncio.sleep(0)
     await task

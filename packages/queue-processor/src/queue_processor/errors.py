@@ -81,4 +81,4 @@ class QueueUnavailable(QueueProcessorError, ConnectionError):
 
 
 class QueueRefused(QueueProcessorError, PermissionError):
-    """The server does not let us in, or not do what a queue needs; waiting does not change that."""
+    """The server does not let us in, or is not the one it should be; waiting does not change that."""

@@ -32,3 +32,19 @@ class ReentrantCallError(RuntimeError):
 
 class QueueInUseError(RuntimeError):
     """The queue is working in another event loop."""
+
+
+class NotSentError(ValueError):
+    """A task cannot be handed to a worker: not registered there, its arguments are no JSON, or too large."""
+
+
+class RemoteTaskError(RuntimeError):
+    """A task failed in a worker with an exception of its own making; `kind` is that one's full name."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}" if text else kind)
+        self.kind = kind
+
+
+class TaskLostError(RuntimeError):
+    """A task was given up by its queue: each worker that began with it died, or was never heard of again."""

@@ -27,6 +27,7 @@ from task_queue.source import END, AsyncSource, SyncSource, Task
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from task_queue.engine import EngineCaller
     from task_queue.limit import Limit
     from task_queue.outlets import Outlet
 
@@ -51,7 +52,7 @@ class Pool:
         source: SyncSource | AsyncSource,
         outlet: Outlet,
         limit: Limit,
-        caller: Caller,
+        caller: Caller | EngineCaller,
         *,
         window: int | None = None,
         fail_fast: bool = False,

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from task_queue.call import Caller
+from task_queue.engine import EngineCaller
 from task_queue.limit import Limit
 from task_queue.outlets import AsCompleted, InOrder, Kept
 from task_queue.pool import Pool
@@ -17,6 +18,7 @@ from task_queue.source import Tasks, source_of
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable
 
+    from task_queue.engine import Engine
     from task_queue.outlets import Outlet
     from task_queue.progress import Progress
     from task_queue.result import TaskResult
@@ -41,6 +43,8 @@ class AsyncTaskQueue:
     the event loop, so it should be quick. What it raises ends the run and is raised by the call.
     `threads`: run synchronous functions in threads instead of refusing them. A thread cannot be stopped: its
     task keeps its place until the function returns, even when it is timed out or the run is cancelled.
+    `engine`: where the functions are called, such as a QueueEngine; None: here. `max_concurrent` is then how many are
+    under way at once, waiting for a worker or in work.
 
     A queue may be used by one event loop at a time. Raises TypeError or ValueError for a setting that makes
     no sense.
@@ -55,6 +59,7 @@ class AsyncTaskQueue:
         on_error: OnError = "collect",
         progress: Callable[[Progress], object] | None = None,
         threads: bool = False,
+        engine: Engine | None = None,
     ) -> None:
         _check_count("max_concurrent", max_concurrent)
         _check_timeout(timeout)
@@ -69,7 +74,10 @@ class AsyncTaskQueue:
         self._retry = retry
         self._fail_fast = on_error == "raise"
         self._progress = progress
+        if threads and engine is not None:
+            raise TypeError("threads=True is about functions that run here; with an engine they run in its workers")
         self._threads = max_concurrent if threads else 0
+        self._engine = engine
         self._latest = Kept()
         self._latest_is_running = False
 
@@ -173,11 +181,16 @@ class AsyncTaskQueue:
             source_of(tasks, unique=unique),
             outlet,
             self._limit,
-            Caller(self._timeout, self._retry, self._threads),
+            self._caller(),
             window=window,
             fail_fast=self._fail_fast,
             progress=self._progress if progress else None,
         )
+
+    def _caller(self) -> Caller | EngineCaller:
+        if self._engine is not None:
+            return EngineCaller(self._engine, self._timeout, self._retry)
+        return Caller(self._timeout, self._retry, self._threads)
 
 
 def _check_count(name: str, value: object) -> None:

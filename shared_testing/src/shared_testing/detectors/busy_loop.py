@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from shared_testing.detectors.deadlock import RULE
 from shared_testing.detectors.stuck import ProvesStuck
 from shared_testing.loop.standstill import main_future, only_tasks_run, plain_timers
-from shared_testing.loop.waits import Wait, suspended_in, wait_of
+from shared_testing.loop.waits import Wait, wait_of
 from shared_testing.loop.watched import open_loops
-from shared_testing.verdicts.wording import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,28 +66,14 @@ class BusyLoop(ProvesStuck):
         if not pollers:
             return
         self._forget()
-        self._end(main, partial(self._verdict, loop, pollers, main, busy))
+        self._end(main, partial(self._verdict, main, pollers, busy))
 
-    def _verdict(
-        self, loop: asyncio.AbstractEventLoop, pollers: list[Wait], main: asyncio.Task[Any], busy: int
-    ) -> Finding:
+    def _verdict(self, main: asyncio.Task[Any], pollers: list[Wait], busy: int) -> Finding:
         # Some milliseconds of import that only those pay who need the words.
-        from shared_testing.evidence.polling import may_end
-        from shared_testing.verdicts.livelock import livelock
-        from shared_testing.verdicts.standstill import last_wait, verdict
-        from shared_testing.verdicts.wrong_loop import wrong_loop_polled
+        from shared_testing.verdicts.livelock import verdict
 
-        others = open_loops(but=loop)
-        waits = suspended_in(loop)
-        last = last_wait(main, waits)
-        # A heartbeat goes round for ever, and is meant to: it only keeps the loop awake.
-        if last is not None and not any(may_end(wait.task) or wait.task is last.task for wait in pollers):
-            return verdict(RULE, main, waits, others, self._test)
-        for wait in sorted(pollers, key=lambda each: each.task is not main):
-            if (found := wrong_loop_polled(RULE, wait, names([wait.task])[wait.task], others, self._test)) is not None:
-                return found
         note = f"the loop has made {busy:,} turns without a rest" if busy > _TURNS else ""
-        return livelock(RULE, pollers, main, note)
+        return verdict(RULE, main, pollers, open_loops(but=main.get_loop()), self._test, note)
 
     def _same_again(self, loop: asyncio.AbstractEventLoop, busy: int) -> list[Wait]:
         """The pollers, once they have been seen in the same states again and again."""
@@ -101,17 +86,13 @@ class BusyLoop(ProvesStuck):
             self._start_anew(tasks, sleeps)
             return []
         # It reads source, which only those pay for whose tasks are at it for that long.
-        from shared_testing.evidence.polling import polls, state_of
+        from shared_testing.evidence.polling import pollers_and_state
 
-        pollers = [task for task in tasks if polls(task, sleeps)]
-        # Whoever neither polls nor sleeps waits for one of these; who sleeps without a loop around will do something.
-        others = [wait for wait in map(wait_of, tasks - set(pollers)) if wait.on is None or id(wait.on) in sleeps]
-        states = [state_of(task) for task in pollers]
-        if not pollers or others or None in states:
+        if (found := pollers_and_state(tasks, sleeps)) is None:
             self._start_anew(tasks, sleeps)
             return []
         self._sleeps = sleeps
-        return self._count(pollers, frozenset(states), busy)
+        return self._count(*found, busy)
 
     def _start_anew(self, tasks: frozenset[asyncio.Task[Any]], sleeps: dict[int, float]) -> None:
         self._forget()

@@ -171,7 +171,7 @@ def _of_container(value: Any) -> Any:
 
 def _of_instance(value: Any) -> Any:
     parts = list(value.__dict__.values())[:_WIDEST]
-    return identity(value), *((identity(each), len(each) if isinstance(each, _CONTAINERS) else 0) for each in parts)
+    return identity(value), *map(identity, parts), *[len(each) for each in parts if isinstance(each, _CONTAINERS)]
 
 
 def picture(value: Any, depth: int = 0) -> str:

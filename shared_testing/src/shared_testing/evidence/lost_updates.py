@@ -6,12 +6,10 @@ import ast
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared_testing.findings.site import Site
-from shared_testing.findings.syntax import tree_of
+from shared_testing.findings.syntax import DEFINITIONS, own_nodes, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 class LostUpdate(NamedTuple):
@@ -25,11 +23,12 @@ class LostUpdate(NamedTuple):
 
 def lost_updates(path: str, function: ast.AsyncFunctionDef, qualname: str) -> Iterator[LostUpdate]:
     """Those in one function, outside of any ``async with``."""
-    shared = {name for node in _own(function) if isinstance(node, ast.Global) for name in node.names}
-    awaits = [node.lineno for node in _own(function) if isinstance(node, ast.Await)]
-    if not awaits or any(isinstance(node, ast.AsyncWith) or _acquires(node) for node in _own(function)):
+    nodes = list(own_nodes(function))
+    shared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+    awaits = [node.lineno for node in nodes if isinstance(node, ast.Await)]
+    if not awaits or any(isinstance(node, ast.AsyncWith) or _acquires(node) for node in nodes):
         return
-    statements = sorted((node for node in _own(function) if isinstance(node, ast.stmt)), key=lambda node: node.lineno)
+    statements = sorted((node for node in nodes if isinstance(node, ast.stmt)), key=lambda node: node.lineno)
     read: dict[str, dict[str, int]] = {}
     for node in statements:
         if isinstance(node, ast.AugAssign):
@@ -66,7 +65,7 @@ def reachable(path: str, line: int) -> list[tuple[ast.AsyncFunctionDef, str]]:
         if each not in found:
             found.append(each)
             # What is not awaited there and then runs as a task of its own, which is seen by itself.
-            awaited = [node.value for node in _own(each[0]) if isinstance(node, ast.Await)]
+            awaited = [node.value for node in own_nodes(each[0]) if isinstance(node, ast.Await)]
             called = {_called(node) for node in awaited if isinstance(node, ast.Call)}
             todo += [other for other in known if other[0].name in called]
     return found
@@ -74,7 +73,7 @@ def reachable(path: str, line: int) -> list[tuple[ast.AsyncFunctionDef, str]]:
 
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[ast.AsyncFunctionDef, str]]:
     for child in ast.iter_child_nodes(node):
-        name = f"{prefix}{child.name}" if isinstance(child, (*_NESTED[:2], ast.ClassDef)) else ""
+        name = f"{prefix}{child.name}" if isinstance(child, DEFINITIONS) else ""
         if isinstance(child, ast.AsyncFunctionDef):
             yield child, name
         inner = f"{name}." if isinstance(child, ast.ClassDef) else f"{name}.<locals>." if name else prefix
@@ -83,13 +82,6 @@ def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[ast.AsyncFunctionDe
 
 def _found(path: str, qualname: str, what: str, read: int, write: int) -> LostUpdate:
     return LostUpdate(what, Site(path, read, qualname), Site(path, write, qualname))
-
-
-def _own(root: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(root):
-        yield child
-        if not isinstance(child, _NESTED):
-            yield from _own(child)
 
 
 def _acquires(node: ast.AST) -> bool:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings.site import Site, is_users
 from shared_testing.findings.syntax import covers, function_at
-from shared_testing.loop.waits import frames_of, future_of
+from shared_testing.loop.waits import frames_of, future_of, wait_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
     from types import CodeType, FrameType
 
 # What these do depends on their arguments alone.
@@ -64,7 +64,7 @@ def may_end(task: asyncio.Task[Any]) -> bool:
     )
 
 
-def state_of(task: asyncio.Task[Any]) -> tuple[Any, ...] | None:
+def _state_of(task: asyncio.Task[Any]) -> tuple[Any, ...] | None:
     """What decides how the task goes on; None if that cannot be told from the inside of the program."""
     found: list[Any] = []
     for frame in _users_frames(task):
@@ -72,6 +72,18 @@ def state_of(task: asyncio.Task[Any]) -> tuple[Any, ...] | None:
             return None
         found += [frame.f_code.co_qualname, frame.f_lineno, _locals(frame)]
     return tuple(found)
+
+
+def pollers_and_state(
+    tasks: Collection[asyncio.Task[Any]], sleeps: Container[int]
+) -> tuple[list[asyncio.Task[Any]], frozenset[Any]] | None:
+    """Those who poll, if all others wait for one of them, and what decides how they go on; else None."""
+    pollers = [task for task in tasks if polls(task, sleeps)]
+    # Whoever neither polls nor sleeps waits for one of these; who sleeps without a loop around will do something.
+    others = [wait for wait in map(wait_of, set(tasks) - set(pollers)) if wait.on is None or id(wait.on) in sleeps]
+    if not pollers or others or None in (states := [_state_of(task) for task in pollers]):
+        return None
+    return pollers, frozenset(states)
 
 
 def _users_frames(task: asyncio.Task[Any]) -> list[FrameType]:

@@ -129,7 +129,9 @@ class Arrivals:
                 if source in sources:
                     continue
                 sources.append(source)
-            if when <= now and due is None and not arrival.overtaken and arrival.owner not in held:
+            is_late = arrival.overtaken or arrival.owner in held
+            # A loop that is never idle delivers here only: what is as late as it can be comes now.
+            if due is None and (arrival.latest < now or (when <= now and not is_late)):
                 due = arrival
             else:
                 options.append(arrival)
@@ -157,6 +159,9 @@ class Arrivals:
             each.overtaken += 1
             if each.overtaken > _MOST_OVERTAKEN:
                 self.some_starved = True
+
+    def is_any_due(self, now: float) -> bool:
+        return bool(self.pending) and self.pending[0][0] <= now
 
     def due_deadline(self, now: float) -> Arrival | None:
         """The next of them, if it is due."""

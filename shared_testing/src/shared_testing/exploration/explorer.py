@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.exploration.search import Search
 from shared_testing.exploration.strategies import seeded
+from shared_testing.loop.seen_time import SeenTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,27 +32,29 @@ def explore(
 ) -> Result:
     """Run `scenario` under many schedules, until one fails.
 
-    `scenario` makes a coroutine, afresh for each run, on a loop of its own with virtual time; it fails by raising.
+    `scenario` makes a coroutine, afresh for each run, on a loop of its own with virtual time, which is also that of
+    ``time.monotonic()``; it fails by raising.
     - `schedules`: how many to run at most.
     - `seed`: only the seeded mix, with this seed. Without it the search is in order, by the number of deviations from
       asyncio's own, and the same each time.
     - `replay`: the token of one schedule, which alone is run.
     - `cancel`: cancel one task at one of its suspensions, each in turn; True for all tasks but the scenario's own, or
       the name of the task. The scenario's own assertions judge.
-    - `lateness`: how late the outside world may answer, in virtual seconds (0.02).
+    - `lateness`: how late the outside world may answer, in virtual seconds, down to milliseconds (0.02).
     - `lasting_yields`: ``sleep(0)`` may last as long as an answer from outside, which asyncio itself never lets happen.
 
-    Raises StaleToken if the token is none or no longer fits the code, and ValueError if there is no task to cancel.
-    What the scenario raises is in the result.
+    Raises StaleToken if the token is none or no longer fits the code, and ValueError if there is no task to cancel, or
+    for a finer lateness. What the scenario raises is in the result.
     """
     search = Search(
         schedules, seed=seed, replay=replay, cancel=cancel, lateness=lateness, lasting_yields=lasting_yields
     )
-    try:
-        while (schedule := search.next()) is not None:
-            search.ended(_run(scenario, schedule))
-    finally:
-        search.close()
+    with SeenTime() as seen:
+        try:
+            while (schedule := search.next()) is not None:
+                search.ended(_run(scenario, schedule, seen))
+        finally:
+            search.close()
     return search.result
 
 
@@ -66,8 +69,9 @@ def new_event_loop(seed: int = 0, *, lateness: float | None = None) -> asyncio.S
     return Schedule(seeded(dice, seed, (), late), lateness=late).new_event_loop()
 
 
-def _run(scenario: Callable[[], Coroutine[Any, Any, Any]], schedule: Schedule) -> BaseException | None:
+def _run(scenario: Callable[[], Coroutine[Any, Any, Any]], schedule: Schedule, seen: SeenTime) -> BaseException | None:
     loop = schedule.new_event_loop()
+    seen.follow(loop)
     if schedule.recorder is None:
         # What nobody retrieved would be logged for each schedule: the run that is told does so once.
         loop.set_exception_handler(_say_nothing)

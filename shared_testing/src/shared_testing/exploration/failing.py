@@ -8,7 +8,7 @@ from shared_testing.exploration.attempts import one_more, point_of
 from shared_testing.exploration.shrink import shrink
 from shared_testing.exploration.strategies import Fixed
 from shared_testing.exploration.token import LONGEST, Token, check_of
-from shared_testing.exploration.verdicts import Deadlock, Livelock, holders_known
+from shared_testing.exploration.verdicts import ProvedStuck, holders_known
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -116,7 +116,7 @@ class Failing:
 
 def _signature(error: BaseException | None) -> Any:
     """What makes two failures the same: the kind of error, and the function that raised it."""
-    if error is None or isinstance(error, (Deadlock, Livelock)):
+    if error is None or isinstance(error, ProvedStuck):
         return type(error)
     traceback, code = error.__traceback__, None
     while traceback is not None:

@@ -14,6 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.exploration.arrivals import DEADLINES, LAST, Arrival, Arrivals
+from shared_testing.exploration.joins import noticing_joins
 from shared_testing.exploration.outside import Outside
 from shared_testing.exploration.tasks import NumberedTask, number_of
 from shared_testing.exploration.timers import Timers
@@ -142,6 +143,7 @@ class ExploringLoop(Timers, Outside, asyncio.SelectorEventLoop):
 
     # ------------------------------------------------------------ running
 
+    @noticing_joins
     def run_until_complete(self, future: Any) -> Any:
         __tracebackhide__ = True
         self._check_closed()  # type: ignore[attr-defined]

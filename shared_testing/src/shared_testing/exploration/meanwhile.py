@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, NamedTuple
 
-from shared_testing.findings.syntax import tree_of
+from shared_testing.findings.syntax import DEFINITIONS, async_functions_at, own_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from shared_testing.exploration.timeline import Step, Timeline
     from shared_testing.findings.site import Site
 
-_NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _CHANGES = {"append", "appendleft", "add", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft"}
 _CHANGES |= {"put_nowait", "remove", "set", "setdefault", "update", "close"}
 
@@ -99,15 +98,15 @@ def _lines_of(step: Step) -> range:
 
 def _touches(site: Site) -> list[_Touch]:
     """What the function around that line shares with others: attributes, and names that are not its own."""
-    function = _function_at(site)
+    function = next(async_functions_at(site), None)
     if function is None:
         return []
     arguments = function.args
     own = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-    nodes = list(_own(function))
+    nodes = list(own_nodes(function))
     shared = {name for node in nodes if isinstance(node, (ast.Nonlocal, ast.Global)) for name in node.names}
     own |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)} - shared
-    own |= {node.name for node in nodes if isinstance(node, _NESTED) and not isinstance(node, ast.Lambda)}
+    own |= {node.name for node in nodes if isinstance(node, DEFINITIONS)}
     found = []
     for node in nodes:
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and (what := _root(node, own)) is not None:
@@ -129,21 +128,3 @@ def _root(node: ast.expr, own: set[str]) -> str | None:
         owner = node.value.id
         return ast.unparse(node) if owner in ("self", "cls") or owner not in own else None
     return None
-
-
-def _function_at(site: Site) -> ast.AsyncFunctionDef | None:
-    tree = tree_of(site.path)
-    name = site.function.rpartition(".")[2]
-    for node in ast.walk(tree) if tree is not None else ():
-        if not isinstance(node, ast.AsyncFunctionDef) or node.name != name:
-            continue
-        if node.lineno <= site.line <= (node.end_lineno or node.lineno):
-            return node
-    return None
-
-
-def _own(root: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(root):
-        yield child
-        if not isinstance(child, _NESTED):
-            yield from _own(child)

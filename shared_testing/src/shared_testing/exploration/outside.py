@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
-from shared_testing.exploration.jobs import Job, joined
+from shared_testing.exploration.jobs import Job, OwnPool, ahead_of, joined
 from shared_testing.exploration.lazy_selector import LazySelector
 from shared_testing.loop.other_ends import both_ends_are_in
+from shared_testing.loop.outsiders import GRACE_SHARE, KnowsChildren, grace
 from shared_testing.loop.standstill import has_connections, only_tasks_run, threads_run
 
 if TYPE_CHECKING:
@@ -27,12 +26,10 @@ if TYPE_CHECKING:
     from shared_testing.exploration.schedule import Schedule
     from shared_testing.loop.virtual_clock import VirtualClock
 
-# Loopback data is there at once; for what comes from farther away a longer jump waits longer, within reason.
+# Loopback data is there at once.
 _GRACE = 0.001
-_GRACE_SHARE = 0.01
 _GRACE_SHARE_OF_THREADS = 0.2
 """Those of this process: each test waits for its own, and some of them sleep."""
-_LONGEST_GRACE = 1.0
 
 # threading.active_count() takes a lock, and this is asked before each jump of the clock.
 _THREADS = threading._active  # type: ignore[attr-defined]
@@ -49,7 +46,7 @@ _SOCKETS_OF_THREADS = 1_000_000
 _SOCKETS = 2_000_000
 
 
-class Outside(asyncio.SelectorEventLoop):
+class Outside(KnowsChildren):
     """The doors of the loop. What comes in is handed to ``arrive``."""
 
     clock: VirtualClock
@@ -57,7 +54,8 @@ class Outside(asyncio.SelectorEventLoop):
     arrivals: Arrivals
     arrive: Callable[..., Arrival]
     _selector: Any
-    _ssock: Any
+    # There before it is made: a signal may end the making, and the finalizer asks.
+    _ssock: Any = None
     _csock: Any
     _thread_id: int | None
     _default_executor: Executor | None
@@ -72,7 +70,6 @@ class Outside(asyncio.SelectorEventLoop):
         self._io_numbers: dict[object, int] = {}
         self._jobs: dict[asyncio.Handle, Job] = {}
         self._free_jobs = 0
-        self._children: WeakSet[asyncio.SubprocessTransport] | None = None
         self._silent_since = 0.0
         self._threads_before = len(_THREADS)
         super().__init__(LazySelector())
@@ -135,7 +132,7 @@ class Outside(asyncio.SelectorEventLoop):
             self._check_default_executor()  # type: ignore[attr-defined]
         future = self.create_future()
         handle = asyncio.Handle(_nothing, (), self)
-        self._jobs[handle] = Job(future, executor, func, args)
+        self._jobs[handle] = Job(future, executor or self._default_executor, func, args)
         self.arrive(handle)
         return future
 
@@ -148,12 +145,18 @@ class Outside(asyncio.SelectorEventLoop):
     def _run_job(self, job: Job) -> asyncio.Handle:
         # Here, and not in the callback: a callback that waits for a thread would be one that blocks the loop.
         if job.future.cancelled():
+            job.drop()
             return asyncio.Handle(_nothing, (), self)
+        for earlier in ahead_of(job, self._jobs):
+            self._ready.append(self._run_job(self._jobs.pop(earlier)))
+            earlier.cancel()
+            self.arrivals.some_cancelled = True
         executor = job.executor or self._default_executor
         if executor is None:
-            executor = self._default_executor = ThreadPoolExecutor(4, thread_name_prefix="asyncio")
+            executor = self._default_executor = OwnPool(4, thread_name_prefix="asyncio")
         work = job.start(executor)
         if joined(work, self._inbox):
+            self.schedule.uncontrolled = self.schedule.uncontrolled or (job.why_free() if job.ran_free() else "")
             return asyncio.Handle(job.hand_over, (work,), self)
         self._free_jobs += 1
         self.schedule.uncontrolled = job.why_free()
@@ -181,13 +184,7 @@ class Outside(asyncio.SelectorEventLoop):
 
     async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> asyncio.SubprocessTransport:
         self.schedule.uncontrolled = "a child process runs in its own time"
-        transport: asyncio.SubprocessTransport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
-        self._children = self._children or WeakSet()
-        self._children.add(transport)
-        return transport
-
-    def _has_children(self) -> bool:
-        return any(each.get_returncode() is None for each in self._children or ())
+        return await super()._make_subprocess_transport(*args, **kwargs)
 
     # ------------------------------------------------------------ looking out
 
@@ -210,7 +207,7 @@ class Outside(asyncio.SelectorEventLoop):
         if self._free_jobs:
             # Real work takes no virtual time.
             self._poll(_STALL)
-        elif self._has_children():
+        elif self.has_children():
             self._live_in_real_time(next_at)
         elif has_connections(self) or self._signal_handlers or self._selector.kernels is None:
             self._poll(self._grace(next_at))
@@ -218,8 +215,7 @@ class Outside(asyncio.SelectorEventLoop):
     def _grace(self, next_at: float | None) -> float:
         """Real seconds in which others may answer before the clock jumps there."""
         ahead = next_at - self.clock._time if next_at is not None else 0.0
-        share = _GRACE_SHARE_OF_THREADS if self._threads_may_post() else _GRACE_SHARE
-        return min(_LONGEST_GRACE, max(_GRACE, ahead * share))
+        return grace(ahead, _GRACE, _GRACE_SHARE_OF_THREADS if self._threads_may_post() else GRACE_SHARE)
 
     def _threads_may_post(self) -> bool:
         """Whether the program has threads of its own, which answer as soon as they can."""
@@ -236,7 +232,7 @@ class Outside(asyncio.SelectorEventLoop):
 
     def stands_still(self) -> bool:
         """Whether nothing can happen any more, when nothing is ready and no arrival is to come."""
-        if self._free_jobs or self._has_children():
+        if self._free_jobs or self.has_children():
             return False
         proved = only_tasks_run(self)
         # A thread may have posted, and ended, before it was looked for.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared_testing.exploration.meanwhile import changed_meanwhile
 from shared_testing.exploration.shared_things import shared_things
-from shared_testing.exploration.verdicts import Deadlock, Livelock
+from shared_testing.exploration.verdicts import ProvedStuck
 from shared_testing.findings import Finding
 from shared_testing.findings.site import last_user_site
 
@@ -27,7 +27,7 @@ _CANCELLED_FIX = "undo or hand back in a finally block what was begun, also when
 def finding_of(result: Result) -> Finding:
     """The failure under the rule that it breaks; the schedule is in the details."""
     failure = result.failure
-    if isinstance(failure, (Deadlock, Livelock)):
+    if isinstance(failure, ProvedStuck):
         found = failure.finding
         return Finding(
             found.rule, found.symptom, found.site, found.cause, found.fix, (*found.details, *_schedule_of(result))

@@ -59,9 +59,11 @@ class Result:
             return ""
         if self.complete is None or self.uncontrolled:
             return f"no failure in {self.schedules} schedules, which prove nothing about the others"
-        within = "" if self.exhausted else f" with at most {_deviations(self.complete)}"
+        within = "any schedule"
+        if not self.exhausted:
+            within = f"{within} with at most {_deviations(self.complete)}" if self.complete else "asyncio's own order"
         runs = "1 run" if self.schedules == 1 else f"{self.schedules} runs"
-        proved = f"no failure in any schedule{within} ({runs}, {self._cancellations()}complete)"
+        proved = f"no failure in {within} ({runs}, {self._cancellations()}complete)"
         return proved + (self._kept_apart() if self.exhausted else "")
 
     def _kept_apart(self) -> str:

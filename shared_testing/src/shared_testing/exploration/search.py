@@ -54,6 +54,8 @@ class Search:
             lasting_yields = self._token.lasting_yields
             if self._token.lateness_ms is not None:
                 lateness = self._token.lateness_ms / 1000
+        if lateness is not None and lateness != round(lateness, 3):
+            raise ValueError(f"lateness={lateness!r}: give seconds, in whole milliseconds as a token does")
         self._attempts = Attempts(self.result, cancel=cancel, lateness=lateness, lasting_yields=lasting_yields)
         self._random_state: object = None
         self._runs = self._all()

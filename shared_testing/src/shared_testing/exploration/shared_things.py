@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
 from shared_testing.evidence.lost_updates import lost_updates
-from shared_testing.findings.syntax import tree_of
+from shared_testing.findings.syntax import async_functions_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from shared_testing.evidence.lost_updates import LostUpdate
     from shared_testing.exploration.timeline import Timeline
     from shared_testing.findings.site import Site
@@ -26,7 +23,12 @@ def shared_things(timeline: Timeline) -> list[str]:
                 tasks.setdefault((site.path, site.function), set()).add(step.number)
                 sites[site.path, site.function] = site
     several = [(sites[place], len(numbers)) for place, numbers in tasks.items() if len(numbers) > 1]
-    return [_told(update, number) for site, number in several for update in _updates(site)]
+    return [
+        _told(update, number)
+        for site, number in several
+        for function in async_functions_at(site)
+        for update in lost_updates(site.path, function, site.function)
+    ]
 
 
 def _told(update: LostUpdate, tasks: int) -> str:
@@ -34,13 +36,3 @@ def _told(update: LostUpdate, tasks: int) -> str:
         f"{update.what} is read at {update.read.line}, and written at {update.write.line} from that older value: "
         f"{tasks} tasks did so at once in {update.write.function}"
     )
-
-
-def _updates(site: Site) -> Iterator[LostUpdate]:
-    tree = tree_of(site.path)
-    name = site.function.rpartition(".")[2]
-    for node in ast.walk(tree) if tree is not None else ():
-        if not isinstance(node, ast.AsyncFunctionDef) or node.name != name:
-            continue
-        if node.lineno <= site.line <= (node.end_lineno or node.lineno):
-            yield from lost_updates(site.path, node, site.function)

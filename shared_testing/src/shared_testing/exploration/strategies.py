@@ -35,24 +35,28 @@ class Strategy(Protocol):
         """Hear that it has arrived."""
 
 
-class Fixed:
-    """These deviations from asyncio's own order, and no others: for a search in order, for replay and for shrinking."""
+class _NoPriorities:
+    """Nor does it matter to most strategies who has arrived."""
 
-    def __init__(self, deviations: Mapping[int, int] | None = None) -> None:
-        self.deviations = dict(deviations or {})
-
-    def born(self, delay: float, owner: int) -> float:  # noqa: ARG002 - no priorities here
+    def born(self, delay: float, owner: int) -> float:  # noqa: ARG002
         return 0.0
-
-    def choose(self, position: int, kind: Kind, options: Sequence[Arrival | None]) -> int:  # noqa: ARG002
-        wanted = self.deviations.get(position, 0)
-        return wanted if wanted < len(options) else len(options) - 1
 
     def delivered(self, arrival: Arrival) -> None:
         pass
 
 
-class Replayed:
+class Fixed(_NoPriorities):
+    """These deviations from asyncio's own order, and no others: for a search in order, for replay and for shrinking."""
+
+    def __init__(self, deviations: Mapping[int, int] | None = None) -> None:
+        self.deviations = dict(deviations or {})
+
+    def choose(self, position: int, kind: Kind, options: Sequence[Arrival | None]) -> int:  # noqa: ARG002
+        wanted = self.deviations.get(position, 0)
+        return wanted if wanted < len(options) else len(options) - 1
+
+
+class Replayed(_NoPriorities):
     """The deviations of a token, each by its place among the choices of its kind.
 
     What may come early differs between Python's versions, which run a few turns more or less; who comes next does not.
@@ -63,9 +67,6 @@ class Replayed:
         self._others = others
         self._next_choices = 0
 
-    def born(self, delay: float, owner: int) -> float:  # noqa: ARG002 - no priorities here
-        return 0.0
-
     def choose(self, position: int, kind: Kind, options: Sequence[Arrival | None]) -> int:
         if kind == "next":
             self._next_choices += 1
@@ -74,23 +75,14 @@ class Replayed:
             wanted = self._others.get(position - self._next_choices, 0)
         return min(wanted, len(options) - 1)
 
-    def delivered(self, arrival: Arrival) -> None:
-        pass
 
-
-class _Seeded:
+class _Seeded(_NoPriorities):
     """What the seeded strategies share: how often they split what is due together, and let something come early."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
         self._early = random.choice((0, 0, 0.05, 0.3))
         self._split = random.choice((0, 0, 0.3, 0.7))
-
-    def born(self, delay: float, owner: int) -> float:  # noqa: ARG002 - not all have priorities
-        return 0.0
-
-    def delivered(self, arrival: Arrival) -> None:
-        pass
 
     def choose(self, position: int, kind: Kind, options: Sequence[Arrival | None]) -> int:  # noqa: ARG002
         if kind == "early":

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from shared_testing.exploration.loop import ExploringLoop
 
 
-class Deadlock(Stuck):
+class ProvedStuck(Stuck):
+    """No run of this schedule can end."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+class Deadlock(ProvedStuck):
     """Nothing can make progress under this schedule; the finding says who waits for whom."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
 
-
-class Livelock(Stuck):
+class Livelock(ProvedStuck):
     """Tasks run on and on, and nothing changes."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
 
 
 def deadlock(loop: ExploringLoop) -> Deadlock:
@@ -50,10 +50,9 @@ def deadlock(loop: ExploringLoop) -> Deadlock:
 def livelock(loop: ExploringLoop, turns: int) -> Livelock:
     """As :func:`deadlock`; if nobody polls that the test waits for, it is one."""
     from shared_testing.detectors.deadlock import RULE
-    from shared_testing.evidence.polling import may_end, polls
+    from shared_testing.evidence.polling import polls
     from shared_testing.loop.waits import suspended_in
-    from shared_testing.verdicts.livelock import livelock as finding_of
-    from shared_testing.verdicts.standstill import last_wait, verdict
+    from shared_testing.verdicts.livelock import verdict
 
     main = _main(loop)
     note = f"the loop has made {turns:,} turns, and the test has not ended"
@@ -62,12 +61,7 @@ def livelock(loop: ExploringLoop, turns: int) -> Livelock:
     pollers = pollers or [wait for wait in waits if wait.site is not None and wait.on is None]
     if not isinstance(main, asyncio.Task) or not pollers:
         return Livelock(Finding(RULE, "livelock: callbacks run on and on, and nothing changes", None, details=(note,)))
-    last = last_wait(main, waits)
-    if last is not None and not any(may_end(wait.task) or wait.task is last.task for wait in pollers):
-        # A heartbeat goes round for ever, and is meant to: it only keeps the loop awake.
-        found = verdict(RULE, main, waits, [], None)
-    else:
-        found = finding_of(RULE, pollers, main, note)
+    found = verdict(RULE, main, pollers, [], None, note)
     main.cancel()
     return Livelock(found)
 
@@ -89,19 +83,14 @@ def holders_known() -> Iterator[None]:
 
 def state_of_pollers(loop: ExploringLoop) -> object:
     """What decides how a loop goes on in which all poll or wait for a poller; None if that cannot be told."""
-    from shared_testing.evidence.polling import polls, state_of
-    from shared_testing.loop.waits import wait_of
+    from shared_testing.evidence.polling import pollers_and_state
 
     sleeps = plain_timers(loop)
     if sleeps is None or not only_tasks_run(loop):
         return None
     tasks = [task for task in asyncio.all_tasks(loop) if not task.done()]
-    pollers = [task for task in tasks if polls(task, sleeps)]
-    others = [wait_of(task) for task in tasks if task not in pollers]
-    states = [state_of(task) for task in pollers]
-    if not pollers or None in states or any(wait.on is None or id(wait.on) in sleeps for wait in others):
-        return None
-    return frozenset(states)
+    found = pollers_and_state(tasks, sleeps)
+    return found[1] if found is not None else None
 
 
 def _main(loop: ExploringLoop) -> asyncio.Future[Any] | None:

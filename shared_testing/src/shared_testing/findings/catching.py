@@ -10,14 +10,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from shared_testing.findings.site import Site, is_users
-from shared_testing.findings.syntax import covers, function_at
+from shared_testing.findings.syntax import covers, function_at, own_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType
 
 _CATCHES = {"CancelledError", "BaseException"}
-_NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 @lru_cache(maxsize=1024)
@@ -56,18 +55,10 @@ def _around(code: CodeType, line: int) -> Iterator[ast.Try | ast.TryStar | ast.W
         return
     found = [
         node
-        for node in _own_nodes(function)
+        for node in own_nodes(function)
         if isinstance(node, (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)) and covers(node.body, line)
     ]
     yield from sorted(found, key=lambda node: node.lineno, reverse=True)
-
-
-def _own_nodes(root: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function, without those of the functions inside."""
-    for child in ast.iter_child_nodes(root):
-        yield child
-        if not isinstance(child, _NESTED):
-            yield from _own_nodes(child)
 
 
 def _caught_by(node: ast.Try | ast.TryStar | ast.With | ast.AsyncWith) -> int | None:

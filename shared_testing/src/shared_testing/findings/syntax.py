@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType
 
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_NESTED = (*DEFINITIONS, ast.Lambda)
+
 
 @lru_cache(maxsize=64)
 def tree_of(path: str) -> ast.Module | None:
@@ -34,6 +37,23 @@ def function_at(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None
             if first == code.co_firstlineno:
                 return node
     return None
+
+
+def async_functions_at(site: Site) -> Iterator[ast.AsyncFunctionDef]:
+    """Those of the site's name around its line, the outermost first."""
+    tree = tree_of(site.path)
+    name = site.function.rpartition(".")[2]
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.AsyncFunctionDef) and node.name == name and covers([node], site.line):
+            yield node
+
+
+def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function, without those of the functions and classes inside."""
+    for child in ast.iter_child_nodes(root):
+        yield child
+        if not isinstance(child, _NESTED):
+            yield from own_nodes(child)
 
 
 def decorator_site(code: CodeType, *words: str) -> Site:
@@ -67,7 +87,7 @@ def with_qualname(site: Site) -> Site:
 def _definitions(root: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """The nearest definitions below, however deep in other statements."""
     for child in ast.iter_child_nodes(root):
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if isinstance(child, DEFINITIONS):
             yield child
         else:
             yield from _definitions(child)

@@ -7,6 +7,7 @@ of ``sleep(0)``. The name for the same thing elsewhere: trio's ``wait_all_tasks_
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 # Two quiet turns: the first may be the one in which the selector hands over data that has just arrived.
 _QUIET_TURNS = 2
@@ -18,9 +19,18 @@ async def settle() -> None:
     Takes no virtual time: a sleeper stays asleep. It never returns while some task keeps
     yielding without waiting (a busy loop). Cancelling it cancels nothing else.
     """
-    loop = asyncio.get_running_loop()
+    loop: Any = asyncio.get_running_loop()
+    # An exploring loop has late what would be there already: whoever settles waits for all of it.
+    after_all = getattr(loop, "after_all_until", None)
+    await _quiet(loop)
+    while after_all is not None and loop.arrivals.is_any_due(loop.time()):
+        await after_all(loop.time() - 1)
+        await _quiet(loop)
+
+
+async def _quiet(loop: Any) -> None:
     quiet = 0
     while quiet < _QUIET_TURNS:
         await asyncio.sleep(0)
         # asyncio has no public view of its ready queue; BaseEventLoop has named it so since Python 3.4.
-        quiet = 0 if loop._ready else quiet + 1  # type: ignore[attr-defined]
+        quiet = 0 if loop._ready else quiet + 1

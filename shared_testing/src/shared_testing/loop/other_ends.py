@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 def idle_ends(loop: Any) -> list[asyncio.AbstractEventLoop | None]:
     """For each descriptor of the loop but its own wake-up pipe: the idle loop that has the other end, if one has."""
-    own = getattr(loop._ssock, "fileno", int)()
-    open_here = [fd for fd in loop._selector.get_map() if fd != own]
+    open_here = _open_here(loop)
     if not open_here:
         return []
     others = [(other, list(_addresses(other))) for other in open_loops(but=loop) if _is_idle(other)]
@@ -29,11 +28,15 @@ def idle_ends(loop: Any) -> list[asyncio.AbstractEventLoop | None]:
 
 def both_ends_are_in(loop: Any) -> bool:
     """Whether each connection of the loop is one with itself, so that nobody else could send anything."""
-    own = getattr(loop._ssock, "fileno", int)()
-    open_here = [fd for fd in loop._selector.get_map() if fd != own]
+    open_here = _open_here(loop)
     names = {_ask(fd, socket.socket.getsockname) or "" for fd in open_here}
     # Who listens has no peer.
     return all(_is_listening(fd) or (_ask(fd, socket.socket.getpeername) or None) in names for fd in open_here)
+
+
+def _open_here(loop: Any) -> list[int]:
+    own = loop._ssock.fileno() if loop._ssock is not None else None
+    return [fd for fd in loop._selector.get_map() if fd != own]
 
 
 def _is_listening(fd: int) -> bool:

@@ -10,9 +10,9 @@ import gc
 from time import perf_counter
 
 # What died after it was frozen is found when all is thawed. That is the long walk: it may take this part of the time.
-_SHARE = 0.02
+_SHARE = 0.01
 # Before one was measured, in seconds.
-_FIRST_THAW = 1.0
+_FIRST_THAW = 2.0
 
 
 def referrers(*things: object) -> list[object]:

@@ -10,10 +10,10 @@ import asyncio
 import selectors
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
-from weakref import WeakSet
 
 from shared_testing.loop.idle import settle
 from shared_testing.loop.other_ends import both_ends_are_in
+from shared_testing.loop.outsiders import LONGEST_GRACE, KnowsChildren, grace
 from shared_testing.loop.standstill import threads_run
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ RESOLUTION = 1e-6
 
 # Loopback data is there at once, a wake-up may be late on a busy machine: look once more before a jump.
 _GRACE = 0.002
-# Somebody outside may need longer: a longer jump waits longer, within reason.
-_GRACE_SHARE = 0.01
-_LONGEST_GRACE = 1.0
 
 
 class VirtualClock:
@@ -65,7 +62,7 @@ class VirtualClock:
         await settle()
 
 
-class VirtualClockLoop(asyncio.SelectorEventLoop):
+class VirtualClockLoop(KnowsChildren):
     """A real selector loop on a :class:`VirtualClock`.
 
     The clock stands still while callbacks run, and while a job runs in an executor or data is on its way through a
@@ -77,7 +74,6 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self._executor_jobs = 0
-        self._children: WeakSet[asyncio.SubprocessTransport] = WeakSet()
         super().__init__(_JumpingSelector(self, selectors.DefaultSelector()))
         self._clock_resolution = RESOLUTION
 
@@ -105,22 +101,14 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         finally:
             self._executor_jobs -= 1
 
-    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> asyncio.SubprocessTransport:
-        transport: asyncio.SubprocessTransport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
-        self._children.add(transport)
-        return transport
-
     def may_jump(self) -> bool:
         return self._executor_jobs == 0
-
-    def has_children(self) -> bool:
-        return any(each.get_returncode() is None for each in self._children)
 
     def grace(self, seconds: float) -> float:
         """Real seconds in which others may answer before a jump of so many."""
         if both_ends_are_in(self):
             return _GRACE
-        return _LONGEST_GRACE if threads_run() else min(_LONGEST_GRACE, max(_GRACE, seconds * _GRACE_SHARE))
+        return LONGEST_GRACE if threads_run() else grace(seconds, _GRACE)
 
     def jump(self, seconds: float) -> None:
         # Not now + seconds: the sum would land a rounding error before the timer, and the loop would spin.

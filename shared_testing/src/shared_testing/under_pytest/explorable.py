@@ -26,7 +26,7 @@ def why_not(item: pytest.Function) -> str:
     """Empty for a test that can be; else the reason."""
     if not is_async(item):
         return "is not async"
-    if isinstance(item, pytest.Function) and item.cls is not None and hasattr(item.cls, "debug"):
+    if item.cls is not None and hasattr(item.cls, "debug"):
         return "is one of unittest, which makes its own loop"
     mark = item.get_closest_marker("asyncio")
     if mark is None and _mode(item.config) == "strict":

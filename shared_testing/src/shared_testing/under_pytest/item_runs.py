@@ -6,6 +6,7 @@ Fixtures of a wider scope live on between the runs: what is torn down is the tes
 from __future__ import annotations
 
 import asyncio
+import signal
 import unittest
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from shared_testing.detectors.detector import Scope
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.findings.diagnosis import Allowance, diagnose
 from shared_testing.under_pytest.reports import attach
-from shared_testing.under_pytest.unraisable import postpone_unraisable, tell_unraisable
+from shared_testing.under_pytest.unraisable import after_test
 
 if TYPE_CHECKING:
     from shared_testing.findings import Finding
@@ -91,12 +92,16 @@ class ItemRuns:
         self._allowances = allowances
         self._properties = len(item.user_properties)
         self._began = perf_counter()
+        self._alarm = _alarm()
         self.found: dict[tuple[str, object], Finding] = {}
         """What any of the runs has found: each rule once for each place."""
         self.first: Run | None = None
         """That in asyncio's own order, before anything could be left behind."""
 
     def once(self, schedule: Schedule) -> Run:
+        if self._alarm and not _alarm():
+            # Each run frees a loop: the one moment that a limit of the user's falls into is likely enough.
+            pytest.fail(f"Timeout (>{self._alarm:.1f}s), raised in a finalizer, where Python drops it", pytrace=False)
         self._maker.begin(schedule)
         run = Run()
         if self._watching is not None:
@@ -136,9 +141,7 @@ class ItemRuns:
         if self._watching is not None:
             watcher, survivors = self._watching
             attach(reports, diagnose(watcher.end(), []), self._mode)
-            tell_unraisable(item, reports)
-            survivors.after_test()
-            postpone_unraisable(item.config)
+            after_test(item, reports, survivors)
 
     def ended_from_outside(self, error: BaseException) -> Run:
         """A signal's handler has raised between two phases: the test's time is over."""
@@ -196,9 +199,7 @@ class ItemRuns:
         watcher, survivors = self._watching
         stuck: Finding | None = getattr(run.error, "finding", None)
         found = [*([stuck] if stuck is not None else []), *watcher.end()]
-        tell_unraisable(self._item, run.reports)
-        survivors.after_test()
-        postpone_unraisable(self._item.config)
+        after_test(self._item, run.reports, survivors)
         for each in found:
             self.found.setdefault((each.rule.code, each.site or each.symptom), each)
         codes = {each.rule.code for each in found}
@@ -213,6 +214,11 @@ def _renew_instance(item: Any) -> None:
     if getattr(item.obj, "__self__", None) is item.instance is not None:
         del item._instance
         item._obj = None
+
+
+def _alarm() -> float:
+    """Seconds until the process gets its SIGALRM, by which pytest-timeout ends a test; 0 if it gets none."""
+    return signal.getitimer(signal.ITIMER_REAL)[0] if hasattr(signal, "getitimer") else 0.0
 
 
 def _throw(error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from shared_testing.settings import SettingsError
@@ -58,9 +59,8 @@ def _seed(name: str, value: object) -> None:
 
 
 def _seconds(name: str, value: object) -> None:
-    # A token keeps milliseconds.
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.001 <= value < float("inf"):
-        raise SettingsError(f"{name}={value!r}: give seconds, at least 0.001")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0.001 <= round(value, 3) == value < inf:
+        raise SettingsError(f"{name}={value!r}: give seconds, in whole milliseconds as a token does, at least 0.001")
 
 
 def _victim(name: str, value: object) -> None:

@@ -12,10 +12,19 @@ from _pytest.unraisableexception import collect_unraisable, unraisable_exception
 if TYPE_CHECKING:
     from collections import deque
 
+    from shared_testing.loop.survivors import Survivors
+
 _POSTPONED = pytest.StashKey[list[Any]]()
 
 
-def tell_unraisable(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
+def after_test(item: pytest.Item, reports: list[pytest.TestReport], survivors: Survivors) -> None:
+    """To be called when garbage was just collected."""
+    _tell_unraisable(item, reports)
+    survivors.after_test()
+    _postpone_unraisable(item.config)
+
+
+def _tell_unraisable(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
     """Tell what our collection at the end of this test has brought to light, as an error of its teardown."""
     config = item.config
     if not _complaints(config):
@@ -26,7 +35,7 @@ def tell_unraisable(item: pytest.Item, reports: list[pytest.TestReport]) -> None
         reports[-1] = item.ihook.pytest_runtest_makereport(item=item, call=call)
 
 
-def postpone_unraisable(config: pytest.Config) -> None:
+def _postpone_unraisable(config: pytest.Config) -> None:
     """The long collection finds what any of the tests before has left: tell it at the end, to nobody's charge."""
     if complaints := _complaints(config):
         config.stash.setdefault(_POSTPONED, []).extend(complaints)

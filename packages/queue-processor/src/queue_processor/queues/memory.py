@@ -105,6 +105,12 @@ class MemoryQueue:
         self._give_up(message, reason)
         return True
 
+    async def withdraw(self, *ids: str) -> int:
+        await asyncio.sleep(0)
+        left = deque(each for each in self._waiting if each.id not in ids)
+        withdrawn, self._waiting = len(self._waiting) - len(left), left
+        return withdrawn
+
     async def renew(self, *messages: Message) -> int:
         await asyncio.sleep(0)
         mine = [message for message in messages if self._is_leased(message)]
@@ -116,6 +122,7 @@ class MemoryQueue:
 
     async def dead_letters(self, limit: int | None = None) -> list[DeadMessage]:
         await asyncio.sleep(0)
+        self._take_back(_now())
         return list(itertools.islice(self._dead.values(), limit))
 
     async def retry_dead(self, *ids: str) -> int:
@@ -133,7 +140,7 @@ class MemoryQueue:
         waiting = len(self._waiting) + len(self._suspects) + len(self._delayed)
         return Counts(waiting, len(self._leased), len(self._dead))
 
-    def named(self, name: str) -> MemoryQueue:
+    def named(self, name: str, *, forgotten_after: float | None = None) -> MemoryQueue:  # noqa: ARG002 - it ends with us
         return self._others.setdefault(name, MemoryQueue(lease=self.lease, max_deliveries=self.max_deliveries))
 
     async def close(self) -> None:
@@ -194,6 +201,7 @@ class MemoryQueue:
 
     async def _take_dead(self, ids: tuple[str, ...]) -> list[DeadMessage]:
         await asyncio.sleep(0)
+        self._take_back(_now())
         return [self._dead.pop(each) for each in ids or list(self._dead) if each in self._dead]
 
     def _next_moment(self) -> float:

@@ -95,6 +95,9 @@ class MessageQueue(Protocol):
     async def bury(self, message: Message, reason: str) -> bool:
         """Give it up now. False: it was not the caller's any more."""
 
+    async def withdraw(self, *ids: str) -> int:
+        """Take messages back that nobody has begun with; how many there were. The others stay."""
+
     async def renew(self, *messages: Message) -> int:
         """Begin their leases anew; how many were still the caller's."""
 
@@ -110,8 +113,12 @@ class MessageQueue(Protocol):
     async def counts(self) -> Counts:
         """How many messages are where."""
 
-    def named(self, name: str) -> MessageQueue:
-        """Another queue in the same place, with the same lease. It is open as long as this one is."""
+    def named(self, name: str, *, forgotten_after: float | None = None) -> MessageQueue:
+        """Another queue in the same place, with the same lease. It is open as long as this one is.
+
+        `forgotten_after`: what is in it may be dropped when nothing was put for so many seconds; for replies, whose
+        reader may have died.
+        """
 
     async def close(self) -> None:
         """Let go of file, thread or connections. The messages stay, if they are kept anywhere."""

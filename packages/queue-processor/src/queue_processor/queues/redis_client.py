@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from queue_processor.errors import QueueClosed, QueueRefused, QueueUnavailable
+from queue_processor.queues.redis_scripts import MAKE_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from redis.asyncio import Redis
 
 # Seconds for an answer, and for a connection: ``?socket_timeout=`` of the URL says otherwise.
 _PATIENCE = 5.0
@@ -32,7 +31,7 @@ class RedisClient:
         redis = _redis_py()
         self.place = place_of(url)
         """Server, port and database, without credentials."""
-        self._redis: Redis = _opened(url, self.place)
+        self._redis = _opened(url, self.place)
         self._errors = redis.exceptions
         self._scripts: dict[str, Any] = {}
         self._closed = False
@@ -42,24 +41,23 @@ class RedisClient:
         """Seconds after which a server that does not answer is given up."""
         return float(self._redis.connection_pool.connection_kwargs.get("socket_timeout") or _PATIENCE)
 
-    async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run it in one step; the group that it works on is made if the server has none (any more)."""
-        from queue_processor.queues.redis_scripts import GROUP
-
+    async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any], lasting: int = 0) -> Any:
+        """Run it in one step; the group that it works on is made if the server has none (any more), for so many
+        milliseconds if not for good.
+        """
         with self._plainly():
-            known = self._scripts.get(script) or self._scripts.setdefault(script, self._redis.register_script(script))
             try:
-                return await known(keys=keys, args=arguments)
+                return await self._script(script)(keys=keys, args=arguments)
             except self._errors.ResponseError as error:
                 if "NOGROUP" not in str(error):
                     raise
-            await self._make_group(keys[0], GROUP)
-            return await known(keys=keys, args=arguments)
+            await self._script(MAKE_GROUP)(keys=keys, args=[lasting])
+            return await self._script(script)(keys=keys, args=arguments)
 
     async def run_all(self, script: str, keys: Sequence[str], batches: Sequence[Sequence[Any]]) -> list[Any]:
         """Run it for each batch of arguments, all or none."""
         with self._plainly():
-            known = self._redis.register_script(script)
+            known = self._script(script)
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for batch in batches:
                     await known(keys=keys, args=batch, client=pipeline)
@@ -73,14 +71,11 @@ class RedisClient:
         self._closed = True
         await self._redis.aclose()
 
-    async def _make_group(self, stream: str, group: str) -> None:
-        try:
-            # From the beginning: what was put before the first worker came is not lost.
-            await self._redis.execute_command("XGROUP", "CREATE", stream, group, "0", "MKSTREAM")
-        except self._errors.ResponseError as error:
-            # Another one was faster.
-            if "BUSYGROUP" not in str(error):
-                raise
+    def _script(self, script: str) -> Any:
+        # It goes to the server by its digest, and whole where the server has not seen it.
+        if script not in self._scripts:
+            self._scripts[script] = self._redis.register_script(script)
+        return self._scripts[script]
 
     @contextmanager
     def _plainly(self) -> Iterator[None]:
@@ -90,13 +85,21 @@ class RedisClient:
         try:
             yield
         except (errors.AuthenticationError, errors.NoPermissionError, errors.AuthorizationError) as error:
-            raise QueueRefused(f"{self.place} does not let us in: {error}; check the URL's user and password") from error
+            raise self._refused(error) from error
         except (errors.ConnectionError, errors.TimeoutError, OSError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise QueueRefused(f"{self.place} is not trusted: {error}; the URL may say ?ssl_ca_certs=…") from error
             raise QueueUnavailable(f"{self.place} cannot be reached just now: {error}") from error
         except errors.RedisError as error:
+            # What a command of more than ten words is told that comes without a password.
+            if "unauthenticated" in str(error):
+                raise self._refused(error) from error
             if type(error).__name__ not in _FOR_NOW_CLASSES and not _FOR_NOW.search(str(error)):
                 raise
             raise QueueUnavailable(f"{self.place} does not serve just now: {error}") from error
+
+    def _refused(self, error: Exception) -> QueueRefused:
+        return QueueRefused(f"{self.place} does not let us in: {error}; check the URL's user and password")
 
 
 def place_of(url: str) -> str:
@@ -120,7 +123,7 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _opened(url: str, place: str) -> Redis:
+def _opened(url: str, place: str) -> Any:
     from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

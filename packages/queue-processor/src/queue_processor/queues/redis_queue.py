@@ -11,6 +11,7 @@ import os
 import socket
 import uuid
 from contextlib import suppress
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from queue_processor.errors import QueueProcessorError
@@ -63,6 +64,9 @@ class RedisQueue:
         # Not so long that the server seems to be gone, nor that leases run out unnoticed.
         self._tick = min(1.0, self.lease / 3, client.patience / 2)
         self._next_reclaim = float("-inf")
+        self._joined = False
+        # Milliseconds without a put after which all of it may go; 0: never.
+        self._lasting = 0
 
     def __repr__(self) -> str:
         return f"<RedisQueue {self.name!r} at {self._client.place}>"
@@ -78,7 +82,7 @@ class RedisQueue:
     # ------------------------------------------------------------ in and out
 
     async def put_many(self, bodies: Iterable[bytes], /) -> list[str]:
-        batches = list(_batches([bytes(body) for body in bodies]))
+        batches = [[self._lasting, *batch] for batch in _batches([bytes(body) for body in bodies])]
         if len(batches) > 1:
             answers = await self._client.run_all(scripts.PUT, self._keys, batches)
             return [each.decode() for ids in answers for each in ids]
@@ -112,8 +116,11 @@ class RedisQueue:
     async def bury(self, message: Message, reason: str) -> bool:
         return bool(await self._give(message, -1, reason))
 
+    async def withdraw(self, *ids: str) -> int:
+        return sum([await self._run(scripts.WITHDRAW, *batch) for batch in _batches(ids)])
+
     async def renew(self, *messages: Message) -> int:
-        return sum([await self._run(scripts.RENEW, self._consumer, *_flat(batch)) for batch in _batches(messages)])
+        return sum([await self._run(scripts.RENEW, self._consumer, _named(batch)) for batch in _batches(messages)])
 
     # ------------------------------------------------------------ looked at
 
@@ -133,12 +140,14 @@ class RedisQueue:
     async def counts(self) -> Counts:
         return Counts(*await self._run(scripts.COUNTS))
 
-    def named(self, name: str) -> RedisQueue:
+    def named(self, name: str, *, forgotten_after: float | None = None) -> RedisQueue:
         if name not in self._others:
             other = object.__new__(RedisQueue)
             other.lease, other.max_deliveries, other._others = self.lease, self.max_deliveries, self._others
             other._begin(self._client, name, owns_client=False)
             self._others[name] = other
+        if forgotten_after is not None:
+            self._others[name]._lasting = max(1, round(forgotten_after * 1000))
         return self._others[name]
 
     async def close(self) -> None:
@@ -152,20 +161,24 @@ class RedisQueue:
     # ------------------------------------------------------------ inside
 
     async def _run(self, script: str, *arguments: Any) -> Any:
-        return await self._client.run(script, self._keys, arguments)
+        return await self._client.run(script, self._keys, arguments, self._lasting)
 
     async def _take(self, limit: int) -> _Taken:
         async with self._taking:
             await self._recover()
             await self._reclaim()
-            self._answer_lost = True
-            came, new, *idle = await self._run(scripts.TAKE, self._consumer, limit, DEATHS_TO_QUARANTINE)
+            self._answer_lost = self._joined = True
+            came, names, lengths, bodies, *idle = await self._run(
+                scripts.TAKE, self._consumer, limit, DEATHS_TO_QUARANTINE
+            )
             self._answer_lost = False
             messages = [
-                Message(id.decode(), body, deliveries, deaths)
-                for id, body, deliveries, deaths in zip(*[iter(came)] * 4, strict=True)
+                Message(name.decode(), body, deliveries, deaths)
+                for name, body, deliveries, deaths in zip(*[iter(came)] * 4, strict=True)
             ]
-            messages += [Message(id.decode(), body, 1) for id, body in zip(*[iter(new)] * 2, strict=True)]
+            if isinstance(bodies, bytes):
+                bodies = _cut(bodies, lengths)
+            messages += [Message(name, body, 1) for name, body in zip(names.decode().split(), bodies, strict=True)]
             self._held |= {(message.id, message.deliveries) for message in messages}
         wait, last = idle or (0, b"")
         return _Taken(messages, wait / 1000 if wait >= 0 else float("inf"), last)
@@ -173,8 +186,8 @@ class RedisQueue:
     async def _recover(self) -> None:
         """What was handed out by an answer that was cut off is given back, undone."""
         if self._answer_lost:
-            known = [word for held in self._held for word in held]
-            await self._run(scripts.RECOVER, self._consumer, DEATHS_TO_QUARANTINE, *known)
+            known = " ".join(f"{name} {deliveries}" for name, deliveries in self._held)
+            await self._run(scripts.RECOVER, self._consumer, known, DEATHS_TO_QUARANTINE)
             self._answer_lost = False
 
     async def _reclaim(self) -> None:
@@ -189,7 +202,7 @@ class RedisQueue:
     async def _deal_with(self, messages: Sequence[Message], script: str, *arguments: Any) -> int:
         count = 0
         for batch in _batches(messages):
-            count += await self._run(script, self._consumer, *arguments, *_flat(batch))
+            count += await self._run(script, self._consumer, _named(batch), *arguments)
             self._held.difference_update((message.id, message.deliveries) for message in batch)
         return count
 
@@ -205,14 +218,17 @@ class RedisQueue:
         """The oldest first."""
         words = await self._client.command("HGETALL", self._keys[6])
         letters = words.items() if isinstance(words, dict) else zip(words[::2], words[1::2], strict=True)
-        return [id for id, _ in sorted(letters, key=lambda each: [int(part) for part in each[1].split(b"-")])]
+        return [name for name, _ in sorted(letters, key=lambda each: [int(part) for part in each[1].split(b"-")])]
 
     async def _leave(self) -> None:
         """A consumer that has nothing is forgotten; what is left of one that has, comes back by its leases."""
+        if not self._joined:
+            return
         with suppress(QueueProcessorError):
             async with self._taking:
                 await self._recover()
                 await self._run(scripts.LEAVE, self._consumer)
+                self._joined = False
 
 
 class _Taken(NamedTuple):
@@ -227,14 +243,20 @@ def _batches(everything: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (everything[first : first + scripts.BATCH] for first in range(0, len(everything), scripts.BATCH))
 
 
-def _flat(messages: Iterable[Message]) -> list[str | int]:
-    return [word for message in messages for word in (message.id, message.deliveries)]
+def _named(messages: Iterable[Message]) -> str:
+    """As the scripts read it: the id and which delivery of it, of each."""
+    return " ".join(f"{message.id} {message.deliveries}" for message in messages)
+
+
+def _cut(bodies: bytes, lengths: bytes) -> list[bytes]:
+    ends = list(accumulate(map(int, lengths.split()), initial=0))
+    return [bodies[start:end] for start, end in pairwise(ends)]
 
 
 def _entries(answer: Any) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
     """redis-py makes a dict of a stream entry's fields, and a list of them where it does not know the command."""
-    for id, fields in answer:
-        yield id, fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+    for entry, fields in answer:
+        yield entry, fields if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
 
 
 def _letter(fields: dict[bytes, bytes]) -> DeadMessage:

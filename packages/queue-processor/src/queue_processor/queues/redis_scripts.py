@@ -26,6 +26,14 @@ local function now()
   return time[1] * 1000 + time[2] / 1000
 end
 
+-- A queue that is to be forgotten is so as a whole.
+local function outlast_no_stream(...)
+  local left = redis.call('PTTL', stream)
+  if left > 0 then
+    for _, key in ipairs({...}) do redis.call('PEXPIRE', key, left) end
+  end
+end
+
 local function wake_all()
   redis.call('XADD', wake, 'MAXLEN', 1, '*', 'w', '')
 end
@@ -49,14 +57,14 @@ local function is_of(consumer, entry, deliveries)
   return pending and pending[4] == tonumber(deliveries)
 end
 
--- Those of ARGV[first..] (an id, its deliveries, ...) that are still the consumer's: entries, deliveries, ids.
-local function owned(consumer, first)
+-- Those of `named` ("id deliveries id deliveries ...") that are still the consumer's: entries, deliveries, ids.
+local function owned(consumer, named)
   local entries, counts, ids, seen = {}, {}, {}, {}
-  for i = first, #ARGV, 2 do
-    local entry = entry_of(ARGV[i])
-    if not seen[entry] and is_of(consumer, entry, ARGV[i + 1]) then
+  for id, deliveries in string.gmatch(named, '(%S+) (%d+)') do
+    local entry = entry_of(id)
+    if not seen[entry] and is_of(consumer, entry, deliveries) then
       seen[entry] = true
-      entries[#entries + 1], counts[#counts + 1], ids[#ids + 1] = entry, tonumber(ARGV[i + 1]), ARGV[i]
+      entries[#entries + 1], counts[#counts + 1], ids[#ids + 1] = entry, tonumber(deliveries), id
     end
   end
   return entries, counts, ids
@@ -66,6 +74,7 @@ local function give_back(entry, deliveries, deaths, quarantine, due)
   redis.call('XACK', stream, GROUP, entry)
   redis.call('HSET', history, entry, deliveries .. ' ' .. deaths)
   redis.call('ZADD', deaths >= quarantine and suspects or again, due, entry)
+  outlast_no_stream(history, suspects, again)
 end
 
 -- Undone, as if they had not come; those that are due at once keep their order.
@@ -86,6 +95,7 @@ local function give_up(entry, deliveries, reason)
     local letter = redis.call('XADD', dead, '*', 'i', id, 'b', found[2][2], 'd', deliveries, 'r', reason)
     redis.call('HSET', letters, id, letter)
     redis.call('HDEL', aliases, id)
+    outlast_no_stream(dead, letters)
   end
   redis.call('XACK', stream, GROUP, entry)
   redis.call('XDEL', stream, entry)
@@ -94,23 +104,40 @@ end
 """
 )
 
+# ARGV[1]: after how many milliseconds without another put the queue may be forgotten, or 0.
 PUT = (
     _COMMON
     + """
 local ids = {}
-for i, body in ipairs(ARGV) do ids[i] = redis.call('XADD', stream, '*', 'b', body) end
+for i = 2, #ARGV do ids[i - 1] = redis.call('XADD', stream, '*', 'b', ARGV[i]) end
 if #ids > 0 then wake_all() end
+if ARGV[1] ~= '0' then
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[1]) end
+end
 return ids
 """
 )
 
-# Answers: those that came before (id, body, deliveries, deaths, ...), the new ones (id, body, ...), and where there are
-# none: in how many milliseconds one is due (or -1), and the last entry of the stream that wakes who waits.
+# From the beginning: what was put before the first worker came is not lost. ARGV[1] as above.
+MAKE_GROUP = (
+    _COMMON
+    + """
+local made = redis.pcall('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+-- Another one may have been faster.
+if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
+if ARGV[1] ~= '0' and redis.call('PTTL', stream) < 0 then redis.call('PEXPIRE', stream, ARGV[1]) end
+"""
+)
+
+# Answers: those that came before (id, body, deliveries, deaths, ...); of the new ones the ids, the lengths of the
+# bodies, and the bodies; and where there are none: in how many milliseconds one is due (or -1), and the last entry of
+# the stream that wakes who waits. A client needs longer to read a hundred small parts than one: unless they are large,
+# bodies come in one piece.
 TAKE = (
     _COMMON
     + """
 local consumer, limit, quarantine = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local at, came, new = now(), {}, {}
+local at, came, ids, lengths, bodies, size = now(), {}, {}, {}, {}, 0
 
 local function hand_out(key, entry)
   local deliveries, deaths = past(entry)
@@ -132,10 +159,14 @@ else
   local rest = limit - #came / 4
   local read = rest > 0 and redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', rest, 'STREAMS', stream, '>')
   for i, found in ipairs(read and read[1][2] or {}) do
-    new[2 * i - 1], new[2 * i] = found[2][4] or found[1], found[2][2]
+    ids[i], bodies[i] = found[2][4] or found[1], found[2][2]
+    lengths[i] = #bodies[i]
+    size = size + lengths[i]
   end
 end
-if #came + #new > 0 then return {came, new} end
+if #came + #ids > 0 then
+  return {came, table.concat(ids, ' '), table.concat(lengths, ' '), size < 1048576 and table.concat(bodies) or bodies}
+end
 
 local wait = -1
 for _, key in ipairs({again, suspects}) do
@@ -143,7 +174,7 @@ for _, key in ipairs({again, suspects}) do
   if due and (wait < 0 or due - at < wait) then wait = math.max(0, due - at) end
 end
 local last = redis.call('XREVRANGE', wake, '+', '-', 'COUNT', 1)[1]
-return {came, new, math.ceil(wait), last and last[1] or '0-0'}
+return {came, '', '', '', math.ceil(wait), last and last[1] or '0-0'}
 """
 )
 
@@ -178,7 +209,7 @@ return #late
 ACK = (
     _COMMON
     + """
-local entries, _, ids = owned(ARGV[1], 2)
+local entries, _, ids = owned(ARGV[1], ARGV[2])
 if #entries > 0 then
   redis.call('XACK', stream, GROUP, unpack(entries))
   redis.call('XDEL', stream, unpack(entries))
@@ -192,7 +223,7 @@ return #entries
 RENEW = (
     _COMMON
     + """
-local entries = owned(ARGV[1], 2)
+local entries = owned(ARGV[1], ARGV[2])
 for _, entry in ipairs(entries) do redis.call('XCLAIM', stream, GROUP, ARGV[1], 0, entry, 'JUSTID') end
 return #entries
 """
@@ -201,17 +232,17 @@ return #entries
 RELEASE = (
     _COMMON
     + """
-local entries, counts = owned(ARGV[1], 3)
-return release(entries, counts, tonumber(ARGV[2]))
+local entries, counts = owned(ARGV[1], ARGV[2])
+return release(entries, counts, tonumber(ARGV[3]))
 """
 )
 
-# For later, or given up: ARGV[4] is the delay in milliseconds, or -1.
+# For later, or given up: ARGV[5] is the delay in milliseconds, or -1.
 NACK = (
     _COMMON
     + """
-local quarantine, most, delay, reason = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local entries, counts = owned(ARGV[1], 6)
+local quarantine, most, delay, reason = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local entries, counts = owned(ARGV[1], ARGV[2])
 for i, entry in ipairs(entries) do
   if delay < 0 or counts[i] >= most then
     give_up(entry, counts[i], reason)
@@ -225,26 +256,27 @@ return #entries
 """
 )
 
-# Gives back what the consumer was handed and never got: all that is its own but ARGV[3..].
+# Gives back what the consumer was handed and never got: all that is its own but those of ARGV[2].
 RECOVER = (
     _COMMON
     + """
 local known = {}
-for i = 3, #ARGV, 2 do known[entry_of(ARGV[i])] = tonumber(ARGV[i + 1]) end
+for id, deliveries in string.gmatch(ARGV[2], '(%S+) (%d+)') do known[entry_of(id)] = tonumber(deliveries) end
 local entries, counts = {}, {}
 for _, pending in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', 1000000, ARGV[1])) do
   if known[pending[1]] ~= pending[4] then
     entries[#entries + 1], counts[#counts + 1] = pending[1], pending[4]
   end
 end
-return release(entries, counts, tonumber(ARGV[2]))
+return release(entries, counts, tonumber(ARGV[3]))
 """
 )
 
 LEAVE = (
     _COMMON
     + """
-if #redis.call('XPENDING', stream, GROUP, '-', '+', 1, ARGV[1]) == 0 then
+local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', 1, ARGV[1])
+if not pending.err and #pending == 0 then
   redis.call('XGROUP', 'DELCONSUMER', stream, GROUP, ARGV[1])
 end
 """
@@ -253,8 +285,28 @@ end
 COUNTS = (
     _COMMON
     + """
-local taken = redis.call('XPENDING', stream, GROUP)[1]
+-- Looked at only: whoever counts makes no group.
+local pending = redis.pcall('XPENDING', stream, GROUP)
+local taken = pending.err and 0 or pending[1]
 return {redis.call('XLEN', stream) - taken, taken, redis.call('XLEN', dead)}
+"""
+)
+
+WITHDRAW = (
+    _COMMON
+    + """
+local count = 0
+for _, id in ipairs(ARGV) do
+  local entry = entry_of(id)
+  if #redis.call('XPENDING', stream, GROUP, entry, entry, 1) == 0 and redis.call('XDEL', stream, entry) == 1 then
+    redis.call('ZREM', again, entry)
+    redis.call('ZREM', suspects, entry)
+    redis.call('HDEL', history, entry)
+    redis.call('HDEL', aliases, id)
+    count = count + 1
+  end
+end
+return count
 """
 )
 

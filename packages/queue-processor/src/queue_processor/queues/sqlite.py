@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from queue_processor.errors import QueueClosed, QueueProcessorError
 from queue_processor.queues.sqlite_messages import Messages
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from queue_processor.queues.message_queue import Counts, DeadMessage, Message
     from queue_processor.queues.sqlite_file import Durability
-
-T = TypeVar("T")
 
 # RETURNING, of March 2021.
 _OLDEST = (3, 35)
