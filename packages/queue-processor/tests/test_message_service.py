@@ -585,6 +585,28 @@ async def test_a_suspect_runs_alone(line_to: type[Any]) -> None:
     assert len(beside) == 5
 
 
+async def test_a_suspect_that_waits_to_run_alone_is_given_back_at_the_end() -> None:
+    """At once: another worker need not wait for what this one still finishes."""
+    queue, book = MemoryQueue(lease=1), Book(seconds=30)
+    await queue.put_many([b"suspect"])
+    for _ in range(2):
+        await queue.get_batch(1)
+        await asyncio.sleep(1.1)
+    [suspect] = await queue.get_batch(1)
+    await queue.put_many([b"long"])
+    async with QueueProcessor(book, queue=queue, consumers=2) as processor:
+        await asyncio.sleep(0.5)
+        await queue.release(suspect)
+        await asyncio.sleep(0.5)
+        assert {message.body for message in processor.unfinished} == {b"long", b"suspect"}
+        leaving = asyncio.create_task(processor.shutdown())
+        await asyncio.sleep(1)
+        assert [message.body for message in processor.unfinished] == [b"long"]
+        assert (await queue.get_batch(1, timeout=0))[0].deliveries == 3
+        await leaving
+    assert book.done == [b"long"]
+
+
 # ------------------------------------------------------------ what cannot be asked
 
 

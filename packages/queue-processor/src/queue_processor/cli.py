@@ -17,9 +17,9 @@ from queue_processor.queues.opening import open_queue
 from queue_processor.serving import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from queue_processor.queues.message_queue import DeadMessage, MessageQueue
+    from queue_processor.queues.message_queue import DeadMessage, Message, MessageQueue
 
 _URL = "QUEUE_URL"
 _WIDEST_BODY = 60
@@ -32,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "dead" and options.action != "list" and not options.ids and not options.all:
         return _cannot_begin(f"dead {options.action}: give the ids, or --all")
     try:
-        return asyncio.run(_run(options))
-    except _CannotBegin as error:
+        # Not inside the event loop: who knows what a module does when it is imported.
+        handler = load_handler(options.handler) if options.command == "run" else None
+        return asyncio.run(_run(options, handler))
+    except (NoHandler, _CannotBegin) as error:
         return _cannot_begin(str(error))
     except (QueueProcessorError, OSError, TypeError) as error:
         return _cannot_begin(str(error), code=1)
@@ -43,15 +45,14 @@ class _CannotBegin(Exception):
     """Nothing was done yet."""
 
 
-async def _run(options: argparse.Namespace) -> int:
+async def _run(options: argparse.Namespace, handler: Callable[[Message], Awaitable[Any]] | None) -> int:
     limits = {
         name: value for name in ("lease", "max_deliveries") if (value := getattr(options, name, None)) is not None
     }
     try:
-        handler = load_handler(options.handler) if options.command == "run" else None
         opened = open_queue(options.queue, **limits)
         queue = await opened.__aenter__()
-    except (NoHandler, ValueError, ImportError, QueueProcessorError, OSError) as error:
+    except (ValueError, ImportError, QueueProcessorError, OSError) as error:
         raise _CannotBegin(str(error)) from error
     try:
         try:

@@ -184,7 +184,7 @@ class Worker:
         await self._nothing_else_in_work()
 
     async def _nothing_else_in_work(self) -> None:
-        while self._handlers or self._acks.pending:
+        while self.reading and (self._handlers or self._acks.pending):
             await self._change()
 
     async def _change(self) -> None:
