@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared_testing.contracts.task_engine_suite import TaskEngineContract, TaskEngineUnderTest
-from task_queue import AsyncTaskQueue, RetryPolicy
+import pytest_asyncio
+
+from queue_processor import MemoryQueue
+from shared_testing.contracts.task_engine_suite import TASKS, TaskEngineContract, TaskEngineUnderTest
+from task_queue import AsyncTaskQueue, QueueEngine, RetryPolicy, TaskWorker, task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     RunSuite = Callable[..., pytest.RunResult]
 
@@ -26,6 +29,21 @@ class TestTaskEngine(TaskEngineContract):
     @pytest.fixture
     def task_engine(self) -> TaskEngineUnderTest:
         return TaskEngineUnderTest(local_pool)
+
+
+class TestQueueEngine(TaskEngineContract):
+    """Of workers on a queue, which are here only so that no time passes."""
+
+    @pytest_asyncio.fixture
+    async def task_engine(self) -> AsyncIterator[TaskEngineUnderTest]:
+        queue = MemoryQueue()
+
+        def make(max_concurrent: int, timeout: float | None, attempts: int) -> AsyncTaskQueue:
+            retry = RetryPolicy(attempts=attempts, base=0.001, retry_on=(ValueError,))
+            return AsyncTaskQueue(max_concurrent, timeout=timeout, retry=retry, engine=QueueEngine(queue))
+
+        async with TaskWorker(queue, map(task, TASKS)).processor():
+            yield TaskEngineUnderTest(make, in_process=False)
 
 
 def test_a_strangers_engine_is_held_to_it_by_one_fixture(run_suite: RunSuite) -> None:

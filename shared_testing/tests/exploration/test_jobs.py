@@ -47,7 +47,7 @@ class _OneThread(Executor):
                 more = bool(self._jobs)
             future.set_result(result)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._closed = True
 
 
@@ -72,7 +72,9 @@ def _at_once(_: ThreadPoolExecutor) -> Executor:
     return _AtOnce()
 
 
-def _passes(scenario: Callable[[Executor], Awaitable[None]], executor: Callable[[ThreadPoolExecutor], Executor]) -> None:
+def _passes(
+    scenario: Callable[[Executor], Awaitable[None]], executor: Callable[[ThreadPoolExecutor], Executor]
+) -> None:
     async def run() -> None:
         pool = ThreadPoolExecutor(2)
         try:
@@ -88,7 +90,9 @@ def _passes(scenario: Callable[[Executor], Awaitable[None]], executor: Callable[
 async def _answers(executor: Executor) -> None:
     """Each to the one who asked, whatever comes first."""
     loop = asyncio.get_running_loop()
-    assert await asyncio.gather(*(loop.run_in_executor(executor, abs, -number) for number in range(5))) == list(range(5))
+    assert await asyncio.gather(*(loop.run_in_executor(executor, abs, -number) for number in range(5))) == list(
+        range(5)
+    )
 
 
 @pytest.mark.parametrize("executor", [_shared, _OneThread, _at_once])

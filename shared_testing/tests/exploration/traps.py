@@ -162,6 +162,22 @@ async def a_poller_gets_its_turn() -> None:
     await task
 
 
+async def a_poller_meets_who_was_overtaken() -> None:
+    """Nobody is later than the world is late, however busy the loop."""
+    ready = False
+
+    async def prepare() -> None:
+        nonlocal ready
+        await asyncio.sleep(0.001)
+        ready = True
+
+    task = asyncio.create_task(prepare())
+    await asyncio.sleep(0.002)
+    while not ready:  # noqa: ASYNC110 - a poller is what it is about
+        await asyncio.sleep(0)
+    await task
+
+
 async def many_turns_are_no_long_time() -> None:
     """Two thousand of them end before a timeout of five seconds."""
     async with asyncio.timeout(5):

@@ -276,7 +276,8 @@ async def test_an_hour_passes_at_once(network: Network, virtual_clock: VirtualCl
     assert await fetch("https://api.example.com", timeout=aiohttp.ClientTimeout()) == {}
     assert virtual_clock.now == pytest.approx(3600)
     selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    assert len(selector.get_map()) == 1
+    # The loop's own pipe at most.
+    assert len(selector.get_map()) <= 1
 
 
 async def test_settle_waits_for_bytes_on_their_way(network: Network) -> None:

@@ -65,6 +65,8 @@ async def over_tcp(one: Recorder, other: Recorder) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: other, "127.0.0.1", 0)
     await loop.create_connection(lambda: one, *server.sockets[0].getsockname())
+    # Who is connected is not yet accepted, and a server that closes drops those.
+    await until(lambda: other.transport is not None)
     server.close()
 
 

@@ -27,6 +27,7 @@ from queue_processor.queues.redis_queue import RedisQueue
 from queue_processor.queues.sqlite import SQLiteQueue
 from queue_processor.retry import Backoff
 from queue_processor.run import Results
+from queue_processor.serving import serve
 from queue_processor.tally import Tally
 
 __all__ = [
@@ -59,4 +60,5 @@ __all__ = [
     "UnfinishedWork",
     "WrongEventLoop",
     "open_queue",
+    "serve",
 ]

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ from queue_processor.queues.opening import open_queue
 from queue_processor.serving import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from queue_processor.queues.message_queue import DeadMessage, MessageQueue
+    from queue_processor.queues.message_queue import DeadMessage, Message, MessageQueue
 
+_URL = "QUEUE_URL"
 _WIDEST_BODY = 60
 
 
@@ -30,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "dead" and options.action != "list" and not options.ids and not options.all:
         return _cannot_begin(f"dead {options.action}: give the ids, or --all")
     try:
-        return asyncio.run(_run(options))
-    except _CannotBegin as error:
+        # Not inside the event loop: who knows what a module does when it is imported.
+        handler = load_handler(options.handler) if options.command == "run" else None
+        return asyncio.run(_run(options, handler))
+    except (NoHandler, _CannotBegin) as error:
         return _cannot_begin(str(error))
     except (QueueProcessorError, OSError, TypeError) as error:
         return _cannot_begin(str(error), code=1)
@@ -41,15 +45,14 @@ class _CannotBegin(Exception):
     """Nothing was done yet."""
 
 
-async def _run(options: argparse.Namespace) -> int:
+async def _run(options: argparse.Namespace, handler: Callable[[Message], Awaitable[Any]] | None) -> int:
     limits = {
         name: value for name in ("lease", "max_deliveries") if (value := getattr(options, name, None)) is not None
     }
     try:
-        handler = load_handler(options.handler) if options.command == "run" else None
         opened = open_queue(options.queue, **limits)
         queue = await opened.__aenter__()
-    except (NoHandler, ValueError, ImportError, QueueProcessorError, OSError) as error:
+    except (ValueError, ImportError, QueueProcessorError, OSError) as error:
         raise _CannotBegin(str(error)) from error
     try:
         try:
@@ -58,7 +61,14 @@ async def _run(options: argparse.Namespace) -> int:
         except (QueueProcessorError, OSError) as error:
             raise _CannotBegin(str(error)) from error
         if handler is not None:
-            return await serve(queue, handler, options)
+            return await serve(
+                queue,
+                handler,
+                consumers=options.consumers,
+                drain=options.drain,
+                every=options.every,
+                for_machines=options.json,
+            )
         if options.command == "dead":
             return await _dead(queue, options)
         _print(counts._asdict(), f"{counts.waiting} waiting, {counts.in_flight} in flight, {counts.dead} dead", options)
@@ -123,7 +133,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--queue", required=True, metavar="URL", help="where the messages are")
+    # A command line can be read by whoever may list the processes; an environment cannot.
+    known = os.environ.get(_URL)
+    what = f"where the messages are; with a password in it, better in ${_URL}"
+    parser.add_argument("--queue", required=not known, default=known, metavar="URL", help=what)
     parser.add_argument("--json", action="store_true", help="for machines: a JSON object a line, on stdout")
 
 
@@ -139,11 +152,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_dead(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "retry", "drop"), help="retry: put back, as if new")
-    _add_common(parser)
-    parser.add_argument("ids", nargs="*", metavar="ID", help="only these")
-    parser.add_argument("--all", action="store_true", help="retry or drop all")
-    parser.add_argument("--limit", type=_at_least_one, metavar="N", help="list the oldest N")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | retry | drop")
+    for name, meaning in (("list", "show them"), ("retry", "put them back, as if new"), ("drop", "forget them")):
+        action = actions.add_parser(name, help=meaning)
+        _add_common(action)
+        action.add_argument("ids", nargs="*", metavar="ID", help="only these")
+        if name == "list":
+            action.add_argument("--limit", type=_at_least_one, metavar="N", help="the oldest N")
+        else:
+            action.add_argument("--all", action="store_true", help="without ids: all of them")
 
 
 def _at_least_one(text: str) -> int:

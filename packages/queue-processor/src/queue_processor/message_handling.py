@@ -49,32 +49,40 @@ class MessageHandling:
         try:
             called = self._handle(message)
             await called
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the outcome, whatever it is
+        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - the outcome, whatever it is
+            # A handler that exits would otherwise end each worker that gets its message, and never be counted.
             check_awaitable(called, self._handle)
             await self._failed(message, _failure(error))
             return False
         return True
 
-    async def _failed(self, message: Message, error: Exception) -> None:
+    async def _failed(self, message: Message, error: BaseException) -> None:
         self._tally.failed += 1
         reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
         outlast, queue = self._outages.outlast, self._queue
         if isinstance(error, Reject) or message.deliveries >= queue.max_deliveries:
-            _log.warning("message %s is a dead letter after %s deliveries: %s", message.id, message.deliveries, reason)
+            trace = None if isinstance(error, Reject) else error
+            _log.warning(
+                "message %s is given up, delivery %s: %s", message.id, message.deliveries, reason, exc_info=trace
+            )
             if isinstance(error, Reject):
-                self._tally.dead += await outlast(queue.bury, message, reason)
+                was_ours = await outlast(queue.bury, message, reason)
             else:
-                self._tally.dead += await outlast(queue.nack, message, 0, reason)
+                was_ours = await outlast(queue.nack, message, 0, reason)
+            # Not `+= await`: that adds to what was there before the wait.
+            self._tally.dead += was_ours
         else:
             delay = self._backoff.seconds(message.deliveries)
-            self._tally.retried += await outlast(queue.nack, message, delay, reason)
+            _log.info("message %s comes again in %.1f s: %s", message.id, delay, reason)
+            was_ours = await outlast(queue.nack, message, delay, reason)
+            self._tally.retried += was_ours
 
 
-def _failure(error: BaseException) -> Exception:
+def _failure(error: BaseException) -> BaseException:
     """The error as the message's failure; of a handler that is cancelled it is none, whatever it looks like."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError from error
-    if isinstance(error, Exception):
+    if not isinstance(error, asyncio.CancelledError):
         return error
     return HandlerCancelled("the handler awaited something that had been cancelled, and let that pass for its own")

@@ -23,3 +23,8 @@ def refuse_for_messages(attempts: int | None, maxsize: int | None, on_failure: s
 def results_stay(what: str) -> TypeError:
     """The error of a call that would have to bring results back."""
     return TypeError(f"{what} works on items in memory: results do not come back from a message queue; use {_CALLS}")
+
+
+def messages_only(what: str) -> TypeError:
+    """The error of a call that needs a message queue."""
+    return TypeError(f"{what} works on a message queue, and this processor has no queue=; use process_all() or put()")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from queue_processor.errors import CalledFromHandler, ProcessorNotRunning, WrongEventLoop
 from queue_processor.handling import inside_handler_of
 from queue_processor.message_handling import MessageHandling
+from queue_processor.message_options import results_stay
 from queue_processor.outages import Outages
 from queue_processor.tally import Tally
 from queue_processor.worker import Worker
@@ -53,7 +54,7 @@ class MessageService:
         return self._worker is not None and self._worker.reading
 
     @property
-    def in_hand(self) -> list[Any]:
+    def unfinished(self) -> list[Any]:
         return self._worker.in_hand if self._worker is not None else []
 
     @property
@@ -111,16 +112,22 @@ class MessageService:
 
     async def shutdown(self, drain: float | None, grace: float) -> list[Any]:
         """Read no more, finish what is in hand, and return what was given back instead."""
+        self._check_outside_handler("shutdown()")
         if (worker := self._worker) is None:
             return []
         await worker.drain(_together(drain, grace))
         return await worker.end(grace)
 
-    def stop_reading(self) -> None:
+    def stop(self) -> None:
+        """Read no more; what is in hand is finished."""
         if self._worker is not None:
             self._worker.stop_reading()
 
     # ------------------------------------------------------------ messages
+
+    async def put(self, body: Any) -> str:
+        """As put_many(), for one."""
+        return (await self.put_many([body]))[0]
 
     async def put_many(self, bodies: Iterable[Any]) -> list[str]:
         """Put messages; their ids. Raises TypeError for a body that is not of bytes, and then has put none."""
@@ -134,7 +141,7 @@ class MessageService:
         worker, pause = self._at_work("join()"), _FIRST_LOOK
         while True:
             await worker.idle()
-            counts = await Outages(self.queue.lease).outlast(self.queue.counts)
+            counts = await worker.outages.outlast(self.queue.counts)
             if worker.failure is not None:
                 raise worker.failure
             if not (counts.waiting or counts.in_flight):
@@ -143,6 +150,17 @@ class MessageService:
                 raise ProcessorNotRunning(_left(counts))
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_LOOK)
+
+    # ------------------------------------------------------------ what a queue does not do
+
+    async def process_all(self, _: object) -> NoReturn:
+        raise results_stay("process_all()")
+
+    async def producer(self, _: object) -> NoReturn:
+        raise results_stay("producer()")
+
+    async def consumer(self) -> NoReturn:
+        raise results_stay("consumer()")
 
     # ------------------------------------------------------------ inside
 

@@ -5,31 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
-from queue_processor import service
-from queue_processor.channel import Channel
-from queue_processor.consumers import Consumer, Work, check_handler
-from queue_processor.errors import (
-    ItemFailed,
-    ProcessorNotRunning,
-    QueueClosed,
-)
-from queue_processor.handling import inside_handler_of
+from queue_processor.consumers import check_handler
+from queue_processor.errors import ItemFailed
 from queue_processor.item_queue import ItemQueue
-from queue_processor.message_options import refuse_for_messages, results_stay
+from queue_processor.item_service import ItemService
+from queue_processor.message_options import messages_only, refuse_for_messages
 from queue_processor.message_service import MessageService
 from queue_processor.retry import Backoff
-from queue_processor.roster import wind_down
-from queue_processor.run import Results, Run
-from queue_processor.sources import feed
-from queue_processor.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
     from types import TracebackType
 
-    from queue_processor.channel import Delivery
     from queue_processor.dead_letters import DeadLetter
     from queue_processor.queues.message_queue import Message, MessageQueue
+    from queue_processor.run import Results
     from queue_processor.tally import Tally
 
 T = TypeVar("T")
@@ -133,17 +123,19 @@ class QueueProcessor(Generic[T, R]):
         self.consumers = consumers
         self.dead_letters: list[DeadLetter[T]] = []
         """Items that failed for good. It grows until you take them out; remove what you have dealt with."""
-        self._handle = handler or self.process_item
-        self._options = (_ATTEMPTS if attempts is None else attempts, backoff or Backoff())
         self._on_failure = on_failure
-        self._drain = drain
-        self._grace = grace
-        self._place: Workplace[T, R] = Workplace(self, consumers, _MAXSIZE if maxsize is None else maxsize)
-        self._queue = ItemQueue(self._place)
+        handle = handler or self.process_item
+        backoff, ending = backoff or Backoff(), (drain, grace)
+        tries = _ATTEMPTS if attempts is None else attempts
+        room = _MAXSIZE if maxsize is None else maxsize
+        self._items: ItemService[T, R] = ItemService(
+            self, handle, consumers, room, (tries, backoff), ending, self._bury
+        )
+        self._queue = ItemQueue(self._items.place)
         self._messages: MessageService | None = None
         if queue is not None:
-            handle = cast("Callable[[Message], Awaitable[R]]", self._handle)
-            self._messages = MessageService(self, queue, handle, consumers, self._options[1], (drain, grace))
+            self._messages = MessageService(self, queue, cast("Any", handle), consumers, backoff, ending)
+        self._service: ItemService[T, R] | MessageService = self._messages or self._items
 
     def __repr__(self) -> str:
         if self._messages is not None:
@@ -177,33 +169,24 @@ class QueueProcessor(Generic[T, R]):
     def results(self) -> list[R]:
         """Results in the order in which they came, of the latest process_all() or producer()/consumer() round (of
         several that overlap: of all). The service keeps none, as it would grow for ever."""
-        return self._place.results
+        return self._items.place.results
 
     @property
     def running(self) -> bool:
         """Whether anybody consumes from `queue`. Set to False: each consumer() returns after the item in its hand."""
-        if self._messages is not None:
-            return self._messages.running
-        return len(self._place.roster) > 0
+        return self._service.running
 
     @running.setter
     def running(self, value: bool) -> None:
-        if value:
-            return  # it is consumer() and `async with` that start consumers
-        if self._messages is not None:
-            self._messages.stop_reading()
-        if self._place.crew is not None:
-            self._place.channel.close()
-        self._place.roster.stop()
+        if not value:  # it is consumer(), run() and `async with` that start consumers
+            self._service.stop()
 
     @property
     def unfinished(self) -> list[T]:
         """Accepted, and neither done nor dead: in work, waiting, or left by a process_all() that ended early.
 
         On a message queue: what this processor has in hand."""
-        if self._messages is not None:
-            return self._messages.in_hand
-        return self._place.unfinished()
+        return self._service.unfinished
 
     @property
     def tally(self) -> Tally:
@@ -223,19 +206,7 @@ class QueueProcessor(Generic[T, R]):
         Raises what the iterable raises, and ItemFailed if so asked. Whatever ends it early, cancellation
         included: no handler is left running, and what had been read but not done is in `unfinished`.
         """
-        place = self._in_memory("process_all()")
-        place.enter("process_all()")
-        run: Run[T, R] = Run(Channel(place.channel.maxsize), place.results)
-        place.runs.add(run)
-        try:
-            work = self._work(run.succeeded, lambda letter: self._bury(letter, run.dead_letters))
-            consumers = [Consumer(run.channel, work, place.gate) for _ in range(self.consumers)]
-            return await run.execute(consumers, items)
-        except BaseException:
-            place.cut_short += run.unfinished()
-            raise
-        finally:
-            place.runs.discard(run)
+        return await self._service.process_all(items)
 
     # ------------------------------------------------------------ your own tasks
 
@@ -245,41 +216,20 @@ class QueueProcessor(Generic[T, R]):
         Raises what the iterable raises, QueueClosed after a shutdown, and ItemFailed if so asked. Cancelled, it leaves
         what it has read in the queue.
         """
-        place = self._in_memory("producer()")
-        place.enter_queue("producer()")
-        with place.rounds.feeding():
-            try:
-                await feed(place.channel, items)
-            except QueueClosed:
-                place.raise_failure()
-                raise
+        await self._service.producer(items)
 
     async def consumer(self) -> None:
         """Handle items until the input has ended and all are done; the results go to `results`.
 
         Start as many as you like. Cancelled, it gives the item in its hand back: another consumer has it next.
         """
-        place = self._in_memory("consumer()")
-        place.enter_queue("consumer()")
-        work = self._work(lambda _, result: place.results.append(result), self._bury)
-        consumer = Consumer(place.channel, work)
-        with place.rounds.consuming(consumer):
-            # Consumers that are started together must all be known before the first one leaves.
-            await asyncio.sleep(0)
-            try:
-                await consumer.run()
-            except ItemFailed as failure:
-                place.fail(failure)
-                raise
+        await self._service.consumer()
 
     # ------------------------------------------------------------ a service
 
     async def __aenter__(self) -> Self:
         """Start the consumers. What an earlier service left unfinished is done first."""
-        if self._messages is not None:
-            self._messages.start()
-        else:
-            service.start(self._place, self._work(_drop, self._bury), self.consumers)
+        self._service.start()
         return self
 
     async def __aexit__(
@@ -289,14 +239,7 @@ class QueueProcessor(Generic[T, R]):
 
         On a message queue nothing further is read: what is in hand is finished, what waits stays in the queue.
         """
-        if self._messages is not None:
-            await self._messages.leave(error)
-            return
-        try:
-            if error is None:
-                await service.drain(self._place, self._drain, self._grace)
-        finally:
-            await service.leave(self._place)
+        await self._service.leave(error)
 
     @overload
     async def put(self, item: T) -> None: ...
@@ -313,21 +256,12 @@ class QueueProcessor(Generic[T, R]):
         On a message queue: a body of bytes; returns the message's id. Raises QueueUnavailable, and does not try again,
         as it might put twice.
         """
-        if self._messages is not None:
-            return (await self._messages.put_many([item]))[0]
-        place = self._place
-        if place.crew is None:
-            raise ProcessorNotRunning("put() needs consumers; use it inside `async with` of the processor")
-        if place.channel.has_room() or (inside_handler_of(self) and place.failure is None):
-            place.channel.push(item)
-        else:
-            await place.put(item)
-        return None
+        return await self._service.put(item)
 
     async def put_many(self: QueueProcessor[Message, Any], bodies: Iterable[bytes]) -> list[str]:
         """Put messages, all or none, and return their ids; for a processor on a message queue."""
         if self._messages is None:
-            raise TypeError("put_many() puts messages, and this processor has no queue=; use put() or process_all()")
+            raise messages_only("put_many()")
         return await self._messages.put_many(bodies)
 
     async def join(self) -> None:
@@ -335,11 +269,7 @@ class QueueProcessor(Generic[T, R]):
 
         Raises ItemFailed if so asked, and UnfinishedWork when the processor was shut down before all was done.
         """
-        if self._messages is not None:
-            await self._messages.join()
-            return
-        self._place.check_outside_handler("join()")
-        await self._place.join()
+        await self._service.join()
 
     async def run(self) -> None:
         """Work on the message queue until shutdown(), then finish what is in hand; also without `async with`.
@@ -347,7 +277,7 @@ class QueueProcessor(Generic[T, R]):
         Cancelled, it cancels the handlers and gives their messages back. Raises what broke the processor.
         """
         if self._messages is None:
-            raise TypeError("run() serves a message queue, and this processor has no queue=; use process_all()")
+            raise messages_only("run()")
         await self._messages.run()
 
     async def shutdown(self, drain: float | None = None, grace: float = 1.0) -> list[T]:
@@ -357,35 +287,14 @@ class QueueProcessor(Generic[T, R]):
         their items given back. Works for the service and for consumer() tasks of your own, which then return.
         Cancelled, it leaves them draining. On a message queue nothing further is started at all.
         """
-        self._place.check_outside_handler("shutdown()")
-        if self._messages is not None:
-            return await self._messages.shutdown(drain, grace)
-        place = self._place
-        place.told_what_is_left = True
-        place.channel.close()
-        await wind_down(place.roster, drain, grace)
-        return self.unfinished
+        return await self._service.shutdown(drain, grace)
 
     # ------------------------------------------------------------ inside
-
-    def _in_memory(self, what: str) -> Workplace[T, R]:
-        if self._messages is not None:
-            raise results_stay(what)
-        return self._place
 
     def _overridden(self) -> bool:
         return type(self).process_item is not QueueProcessor.process_item
 
-    def _work(self, succeeded: Callable[[Delivery[T], R], None], failed: Callable[[DeadLetter[T]], None]) -> Work[T, R]:
-        return Work(self, self._handle, *self._options, succeeded, failed)
-
-    def _bury(self, letter: DeadLetter[T], also: list[DeadLetter[T]] | None = None) -> None:
+    def _bury(self, letter: DeadLetter[T]) -> None:
         self.dead_letters.append(letter)
-        if also is not None:
-            also.append(letter)
         if self._on_failure == "raise":
             raise ItemFailed(letter) from letter.error
-
-
-def _drop(delivery: Delivery[Any], result: object) -> None:
-    """The service keeps no results."""

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
-from queue_processor.errors import QueueUnavailable
+from queue_processor.errors import QueueProcessorError
 
 if TYPE_CHECKING:
     from queue_processor.processor import QueueProcessor
@@ -60,7 +60,7 @@ class Progress:
         try:
             async with asyncio.timeout(1):
                 return await self._queue.counts()
-        except (QueueUnavailable, TimeoutError):
+        except (QueueProcessorError, TimeoutError):
             return None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from queue_processor.acknowledgements import Acknowledgements
 from queue_processor.crew import ended
+from queue_processor.errors import ConsumersGone
 from queue_processor.handling import handling_for
 from queue_processor.leases import Leases
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 # For a read that is under way when the worker stops: what it brings can be given back at once, while what a cancelled
 # one has taken comes back only after its lease.
 _LAST_READ = 0.1
+
+# However little grace there is: what is not said now, the queue learns only after the lease.
+_LAST_WORD = 1.0
 
 
 class Worker:
@@ -41,11 +45,11 @@ class Worker:
     ) -> None:
         self.failure: BaseException | None = None
         """What broke the worker; it reads no more then."""
+        self.outages = outages
         self._owner = owner
         self._queue = queue
         self._handling = handling
         self._consumers = consumers
-        self._outages = outages
         self._tally = tally
         self._leases = Leases(queue, outages)
         self._acks = Acknowledgements(self._acknowledge, self._errand_ended)
@@ -75,8 +79,8 @@ class Worker:
         await self._stopping.wait()
 
     async def idle(self) -> None:
-        """Return when nothing is in its hand."""
-        while self._leases and (self._ending is None or not self._ending.done()):
+        """Return when nothing is in its hand, or it is broken."""
+        while self._leases and self.failure is None:
             await self._change()
 
     # ------------------------------------------------------------ from start to end
@@ -110,8 +114,8 @@ class Worker:
     async def end(self, seconds: float) -> list[Message]:
         """Cancel the handlers that still run and give their messages back, uncounted; return these.
 
-        So many seconds for the queue to hear of it; what it does not hear of comes back after its lease. Cancelled, it
-        is as thorough. Called again, it returns the same.
+        So many seconds, at least one, for the queue to hear of it; what it does not hear of comes back after its lease.
+        Cancelled, it is as thorough. Called again, it returns the same.
         """
         self.stop_reading()
         if self._ending is None:
@@ -124,7 +128,7 @@ class Worker:
             for task in (self._reader, *self._handlers):
                 task.cancel()
             await ended([self._reader, *self._handlers])
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(seconds, _LAST_WORD)):
                 await self._acks.flushed()
                 await ended(self._errands)
                 await self._give_back()
@@ -144,7 +148,7 @@ class Worker:
     async def _give_back(self) -> None:
         self._given_back = self._leases.held
         if self._given_back:
-            await self._outages.outlast(self._queue.release, *self._given_back)
+            await self.outages.outlast(self._queue.release, *self._given_back)
 
     # ------------------------------------------------------------ reading
 
@@ -153,7 +157,7 @@ class Worker:
             if not (free := self._free()):
                 await self._change()
                 continue
-            batch = await self._outages.outlast(self._queue.get_batch, free)
+            batch = await self.outages.outlast(self._queue.get_batch, free)
             self._leases.hold(batch)
             if not self.reading:
                 await self._hand_back(*batch)
@@ -180,7 +184,7 @@ class Worker:
         await self._nothing_else_in_work()
 
     async def _nothing_else_in_work(self) -> None:
-        while self._handlers or self._acks.pending:
+        while self.reading and (self._handlers or self._acks.pending):
             await self._change()
 
     async def _change(self) -> None:
@@ -217,12 +221,12 @@ class Worker:
             errand.add_done_callback(self._errands.discard)
 
     async def _hand_back(self, *messages: Message) -> None:
-        await self._outages.outlast(self._queue.release, *messages)
+        await self.outages.outlast(self._queue.release, *messages)
         self._leases.drop(messages)
         self._changed.set()
 
     async def _acknowledge(self, batch: list[Message]) -> None:
-        await self._outages.outlast(self._queue.ack, *batch)
+        await self.outages.outlast(self._queue.ack, *batch)
         self._leases.drop(batch)
         self._tally.done += len(batch)
         self._changed.set()
@@ -238,6 +242,8 @@ class Worker:
         self._changed.set()
         if not task.cancelled():
             self._fail(task.exception())
+        elif self.reading:
+            self._fail(ConsumersGone("the processor's own tasks were cancelled by somebody else"))
 
     def _fail(self, error: BaseException | None) -> None:
         if error is not None and self.failure is None:

@@ -21,20 +21,21 @@ class Outbox:
         self._waiting: list[tuple[bytes, asyncio.Future[str]]] = []
         self._sender: asyncio.Task[None] | None = None
 
-    async def put(self, body: bytes) -> str:
-        """Its id, when it is in the queue; as long as that may take. Cancelled, it may be there."""
+    def put(self, body: bytes) -> asyncio.Future[str]:
+        """Its id, when it is in the queue; as long as that may take."""
         sent: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.append((body, sent))
         if self._sender is None:
             self._sender = asyncio.create_task(self._send(), name="outbox")
-        try:
-            return await sent
-        except asyncio.CancelledError:
-            self._waiting = [each for each in self._waiting if each[1] is not sent]
-            if not self._waiting and self._sender is not None:
-                # Nobody waits for the outbox now, and it must not go on by itself.
-                await asyncio.wait([self._sender])
-            raise
+        return sent
+
+    async def take_back(self, sent: asyncio.Future[str]) -> str | None:
+        """Do not send it, after all; its id if that is too late. When it returns, nothing is sent for nobody."""
+        self._waiting = [each for each in self._waiting if each[1] is not sent]
+        if self._sender is not None:
+            # What is on its way cannot be called back, but arrives soon.
+            await asyncio.wait([self._sender])
+        return sent.result() if sent.done() and not sent.cancelled() and sent.exception() is None else None
 
     async def _send(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from task_queue.engine import Outcome
@@ -75,22 +76,26 @@ class QueueEngine:
         self._pending[call_id] = answered
         if self._reader is None:
             self._reader = asyncio.create_task(self._read(), name="replies")
-        message_id = None
+        sent = self._outbox.put(body)
+        sent.add_done_callback(partial(self._in_queue, call_id))
         try:
-            message_id = await self._outbox.put(body)
-            self._sent[message_id] = call_id
+            await asyncio.shield(sent)
             return await answered
         except asyncio.CancelledError:
-            if message_id is not None:
-                # What a worker has begun goes on there, and nobody will ask for its reply.
-                with suppress(ConnectionError):
+            # What a worker has begun goes on there, and nobody will ask for its reply.
+            with suppress(ConnectionError):
+                if (message_id := await self._outbox.take_back(sent)) is not None:
                     await self._queue.withdraw(message_id)
             raise
         finally:
             del self._pending[call_id]
-            self._sent.pop(message_id or "", None)
             if not self._pending:
+                self._sent.clear()
                 await self._rest()
+
+    def _in_queue(self, call_id: str, sent: asyncio.Future[str]) -> None:
+        if call_id in self._pending and not sent.cancelled() and sent.exception() is None:
+            self._sent[sent.result()] = call_id
 
     async def _rest(self) -> None:
         """Nothing runs on behalf of nobody."""

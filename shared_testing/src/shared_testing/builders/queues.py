@@ -184,6 +184,7 @@ class ScriptedQueue(Generic[T]):
 
     async def dead_letters(self) -> list[DeadLetter[T]]:
         """What was given up, the oldest first."""
+        self._take_back(_now())
         return list(self.dead)
 
     async def counts(self) -> Counts:

@@ -71,6 +71,17 @@ class GivenBackContract:
         assert list(await message_queue.queue.get_batch(1, timeout=lease * 1.5)) == []
         assert [letter.body for letter in await message_queue.queue.dead_letters()] == [b"bad"]
 
+    async def test_nobody_has_to_ask_for_more_to_learn_what_died(self, message_queue: MessageQueueUnderTest) -> None:
+        """Whoever waits for a message's fate looks at the dead letters, when the last worker may be gone."""
+        lease, most = message_queue.needs_leases(), message_queue.needs_dead_letters()
+        await message_queue.queue.put_many([b"bad"])
+        for _ in range(most):
+            await message_queue.one()
+        async with asyncio.timeout(PATIENCE + 2 * lease):
+            while not (letters := await message_queue.queue.dead_letters()):
+                await asyncio.sleep(lease / 2)
+        assert [letter.body for letter in letters] == [b"bad"]
+
     async def test_the_counts_tell_where_messages_are(self, message_queue: MessageQueueUnderTest) -> None:
         """What is given back for later waits, too."""
         lease, most = message_queue.needs_leases(), message_queue.needs_dead_letters()

@@ -10,7 +10,8 @@ One fixture, and they run::
 
 The queue is empty and nobody else's. Its leases are as short as a busy machine allows; under the marker
 ``virtual_time``, for a queue that lives on the event loop, of any length. In strict mode the class needs
-``@pytest.mark.asyncio``. What a queue has not, and says so, is skipped.
+``@pytest.mark.asyncio``. What a queue has not, as it says or as it has no such method, is skipped. What becomes of
+messages that were not done is in given_back_suite.py.
 """
 
 from __future__ import annotations

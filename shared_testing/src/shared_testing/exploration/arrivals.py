@@ -129,7 +129,9 @@ class Arrivals:
                 if source in sources:
                     continue
                 sources.append(source)
-            if when <= now and due is None and not arrival.overtaken and arrival.owner not in held:
+            is_late = arrival.overtaken or arrival.owner in held
+            # A loop that is never idle delivers here only: what is as late as it can be comes now.
+            if due is None and (arrival.latest < now or (when <= now and not is_late)):
                 due = arrival
             else:
                 options.append(arrival)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from shared_testing.patches import Patches
 
@@ -61,15 +61,13 @@ def _all_has_come(loop: ExploringLoop, thread: int | None) -> None:
 _NOTICED = _Noticed()
 
 
-def noticing_joins(
-    run: Callable[Concatenate[ExploringLoop, P], R],
-) -> Callable[Concatenate[ExploringLoop, P], R]:
+def noticing_joins(run: Callable[P, R]) -> Callable[P, R]:
     """For the method that runs the loop."""
 
     @functools.wraps(run)
-    def running(self: ExploringLoop, *args: P.args, **kwargs: P.kwargs) -> R:
+    def running(*args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
         with _NOTICED:
-            return run(self, *args, **kwargs)
+            return run(*args, **kwargs)
 
     return running

@@ -122,6 +122,7 @@ class MemoryQueue:
 
     async def dead_letters(self, limit: int | None = None) -> list[DeadMessage]:
         await asyncio.sleep(0)
+        self._take_back(_now())
         return list(itertools.islice(self._dead.values(), limit))
 
     async def retry_dead(self, *ids: str) -> int:
@@ -200,6 +201,7 @@ class MemoryQueue:
 
     async def _take_dead(self, ids: tuple[str, ...]) -> list[DeadMessage]:
         await asyncio.sleep(0)
+        self._take_back(_now())
         return [self._dead.pop(each) for each in ids or list(self._dead) if each in self._dead]
 
     def _next_moment(self) -> float:

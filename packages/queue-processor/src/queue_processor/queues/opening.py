@@ -32,9 +32,8 @@ def open_queue(url: str, *, lease: float | None = None, max_deliveries: int | No
     try:
         make, own = _ENGINES[parts.scheme]
     except KeyError:
-        raise ValueError(
-            f"no queue is known by {parts.scheme + ':' if parts.scheme else 'that URL'}; {_KNOWN}"
-        ) from None
+        known = f"{parts.scheme}:" if parts.scheme else "a name without a scheme"
+        raise ValueError(f"{known} is the URL of no queue that is known; {_KNOWN}") from None
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     options: dict[str, Any] = {name: query.pop(name) for name in ("name", *own) if name in query}
     options |= _numbers(query)

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from queue_processor.errors import QueueClosed, QueueProcessorError
 from queue_processor.queues.sqlite_messages import Messages
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from queue_processor.queues.message_queue import Counts, DeadMessage, Message
     from queue_processor.queues.sqlite_file import Durability
-
-T = TypeVar("T")
 
 # RETURNING, of March 2021.
 _OLDEST = (3, 35)
@@ -120,6 +118,9 @@ class SQLiteQueue:
     async def bury(self, message: Message, reason: str) -> bool:
         return await self._open.ask(lambda file: self._messages.bury(file, message, reason))
 
+    async def withdraw(self, *ids: str) -> int:
+        return await self._open.ask(lambda file: self._messages.withdraw(file, ids))
+
     async def renew(self, *messages: Message) -> int:
         return await self._open.ask(lambda file: self._messages.renew(file, messages))
 
@@ -137,7 +138,7 @@ class SQLiteQueue:
     async def counts(self) -> Counts:
         return await self._open.ask(self._messages.counts)
 
-    def named(self, name: str) -> SQLiteQueue:
+    def named(self, name: str, *, forgotten_after: float | None = None) -> SQLiteQueue:
         """Another queue in the same file, and in the same thread. It is open as long as this one is."""
         other = SQLiteQueue(
             self._path,
@@ -146,6 +147,7 @@ class SQLiteQueue:
             durability=self._durability,
             name=name,
         )
+        other._messages = Messages(name, self.lease, self.max_deliveries, forgotten_after)
         other._home = self._home
         return other
 

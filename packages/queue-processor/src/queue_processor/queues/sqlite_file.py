@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import sqlite3
 import time
@@ -35,6 +36,7 @@ _SCHEMA = (
         deliveries INTEGER NOT NULL DEFAULT 0, deaths INTEGER NOT NULL DEFAULT 0, reason TEXT)""",
     """CREATE INDEX place ON message (queue, state, due)""",
     """CREATE TABLE body (number INTEGER PRIMARY KEY, body BLOB NOT NULL)""",
+    """CREATE TABLE passing (queue TEXT PRIMARY KEY, until REAL NOT NULL)""",
     """CREATE TRIGGER gone AFTER DELETE ON message BEGIN DELETE FROM body WHERE number = old.number; END""",
 )
 
@@ -54,6 +56,23 @@ class QueueFile:
         """0, which no message has, for an id of another file."""
         mark, _, number = message_id.rpartition("-")
         return int(number) if mark == self.mark and number.isdecimal() and len(number) < 19 else 0
+
+    def begin(self) -> None:
+        """A transaction that may write.
+
+        SQLite's own way of waiting for others sleeps longer and longer, up to 0.1 s: whoever comes in between is
+        served first, and among busy processes some would wait for longer than a lease.
+        """
+        end = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(random.uniform(0.0002, 0.002))  # noqa: S311 - no secret
+            else:
+                return
 
     def changed_by_others(self) -> int:
         """Another number after each commit of another connection."""
@@ -78,14 +97,19 @@ def open_file(path: Path, durability: Durability) -> QueueFile:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path, durability: Durability) -> QueueFile:
+    # In a transaction, or what is looked at second may be there only since somebody else has made the queue meanwhile.
+    connection.execute("BEGIN")
     _check_owner(connection, path)
+    connection.execute("COMMIT")
     if (mode := _write_ahead(connection)) != "wal":
         raise QueueFileUnusable(
             f"{path} cannot have a write-ahead log (its journal mode stays {mode!r}): give the path of a file on a "
             "local disk; for a queue in memory there is MemoryQueue"
         )
     connection.execute("PRAGMA synchronous=FULL" if durability == "full" else "PRAGMA synchronous=NORMAL")
-    return QueueFile(connection, _prepare(connection, path))
+    mark = _prepare(connection, path)
+    connection.execute("PRAGMA busy_timeout=0")
+    return QueueFile(connection, mark)
 
 
 def explained(error: sqlite3.Error, path: Path) -> Exception:
@@ -153,8 +177,10 @@ def _write_ahead(connection: sqlite3.Connection) -> str:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> str:
-    boot, now = boot_id(), time.monotonic()
+    boot = boot_id()
     connection.execute("BEGIN IMMEDIATE")
+    # Not before it: others may have written a later moment while their transactions were waited for.
+    now = time.monotonic()
     # Somebody may have been faster.
     _check_owner(connection, path)
     if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -167,7 +193,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> str:
     if boot != last_boot or now < moment:
         # The clock has begun anew, and nobody is left who had a lease by the old one.
         connection.execute("UPDATE message SET due = 0 WHERE state IN (?, ?)", (DELAYED, LEASED))
-        connection.execute("UPDATE file SET boot = ?, moment = ?", (boot, now))
+        connection.execute("UPDATE passing SET until = 0")
+    # Also where there is nothing new to say: who may only read the file is to learn it now.
+    connection.execute("UPDATE file SET boot = ?, moment = ?", (boot, now))
     connection.execute("COMMIT")
     return str(mark)
 

@@ -23,10 +23,12 @@ _MINE = "number = ? AND deliveries = ? AND queue = ? AND state = ?"
 class Messages:
     """Those of one queue in a file."""
 
-    def __init__(self, queue: str, lease: float, max_deliveries: int) -> None:
+    def __init__(self, queue: str, lease: float, max_deliveries: int, forgotten_after: float | None = None) -> None:
         self.queue = queue
         self.lease = lease
         self.max_deliveries = max_deliveries
+        self._forgotten_after = forgotten_after
+        self._asked_for_until = float("-inf")
 
     # ------------------------------------------------------------ in and out
 
@@ -40,6 +42,7 @@ class Messages:
 
     def hand_out(self, file: QueueFile, limit: int) -> list[Message] | NotYet:
         now = time.monotonic()
+        self._be_asked_for(file, now)
         moment = self._take_back(file, now)
         # A suspect comes alone: all its neighbours in a batch would die with it.
         suspects = _all(
@@ -61,6 +64,11 @@ class Messages:
             Message(f"{file.mark}-{number}", body, deliveries, deaths)
             for number, deliveries, deaths, body in sorted(rows)
         ]
+
+    def withdraw(self, file: QueueFile, ids: Iterable[str]) -> int:
+        rows = [(self.queue, READY, SUSPECT, DELAYED, file.number(each)) for each in ids]
+        change = "DELETE FROM message WHERE queue = ? AND state IN (?, ?, ?) AND number = ?"
+        return max(0, file.connection.executemany(change, rows).rowcount)
 
     # ------------------------------------------------------------ dealt with
 
@@ -97,6 +105,7 @@ class Messages:
     # ------------------------------------------------------------ looked at
 
     def dead_letters(self, file: QueueFile, limit: int | None) -> list[DeadMessage]:
+        self._take_back(file, time.monotonic())
         rows = _all(
             file,
             "SELECT number, body, deliveries, reason FROM message JOIN body USING (number) "
@@ -125,6 +134,19 @@ class Messages:
         return Counts(sum(of.get(state, 0) for state in (READY, SUSPECT, DELAYED)), of.get(LEASED, 0), of.get(DEAD, 0))
 
     # ------------------------------------------------------------ inside
+
+    def _be_asked_for(self, file: QueueFile, now: float) -> None:
+        """Of a queue that is forgotten in time: say that it is not yet, and forget those of readers that are gone."""
+        if self._forgotten_after is None or now < self._asked_for_until - 0.9 * self._forgotten_after:
+            return
+        self._asked_for_until = now + self._forgotten_after
+        run = file.connection.execute
+        run(
+            "INSERT INTO passing VALUES (?, ?) ON CONFLICT (queue) DO UPDATE SET until = excluded.until",
+            (self.queue, self._asked_for_until),
+        )
+        run("DELETE FROM message WHERE queue IN (SELECT queue FROM passing WHERE until < ?)", (now,))
+        run("DELETE FROM passing WHERE until < ?", (now,))
 
     def _take_back(self, file: QueueFile, now: float) -> float:
         """Whose delay or lease is over waits again. When the next one will be."""

@@ -14,7 +14,7 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from queue_processor.errors import QueueClosed
+from queue_processor.errors import QueueClosed, QueueUnavailable
 from queue_processor.queues.sqlite_file import QueueFile, explained, open_file
 
 if TYPE_CHECKING:
@@ -121,8 +121,10 @@ class DatabaseThread:
     async def stop(self) -> None:
         """After what was called before. Who waits for a message gets QueueClosed."""
         try:
-            # Only then is it known which results nobody took, and what there is to undo.
-            await self.ask(_nothing)
+            # Only then is it known which results nobody took, and what there is to undo. A file that is locked just
+            # now keeps nobody from closing it.
+            with suppress(QueueUnavailable):
+                await self.ask(_nothing)
         finally:
             await self._end().future
             self._thread.join()
@@ -212,10 +214,10 @@ class DatabaseThread:
 
     def _run(self, file: QueueFile, calls: list[Call[Any]]) -> None:
         try:
-            file.connection.execute("BEGIN IMMEDIATE")
+            file.begin()
         except sqlite3.Error as error:
             for call in calls:
-                call.tell(error=explained(error, self._path))
+                call.tell(error=self._reason(error))
             return
         try:
             results = [call.work(file) for call in calls]
@@ -243,9 +245,14 @@ class DatabaseThread:
             for call in calls:
                 self._run(file, [call])
         else:
-            reason = explained(error, self._path) if isinstance(error, sqlite3.Error) else error
-            reason.__cause__ = error if reason is not error else None
-            calls[0].tell(error=reason)
+            calls[0].tell(error=self._reason(error))
+
+    def _reason(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        reason = explained(error, self._path)
+        reason.__cause__ = error
+        return reason
 
 
 def _nothing(_: object) -> None:

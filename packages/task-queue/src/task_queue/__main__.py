@@ -1,0 +1,5 @@
+"""``python -m task_queue``."""
+
+from task_queue.cli import main
+
+raise SystemExit(main())
