@@ -19,6 +19,7 @@ _NEEDED = pytest.mark.skipif(find_program() is None, reason="no redis-server her
 _INI = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
 
 _SUITE = """
+    import asyncio
     import socket
 
     def ask(url, command):
@@ -32,7 +33,7 @@ _SUITE = """
         print(f"at {redis_url}")
 
     async def test_second(redis_url):
-        assert ask(redis_url, b"GET a") == b"$-1\\r\\n"
+        assert await asyncio.to_thread(ask, redis_url, b"GET a") == b"$-1\\r\\n"
         print(f"at {redis_url}")
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
@@ -87,8 +88,8 @@ class RedisClient:
         except (errors.AuthenticationError, errors.NoPermissionError, errors.AuthorizationError) as error:
             raise self._refused(error) from error
         except (errors.ConnectionError, errors.TimeoutError, OSError) as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise QueueRefused(f"{self.place} is not trusted: {error}; the URL may say ?ssl_ca_certs=…") from error
+            if doubt := _doubted_certificate(error):
+                raise QueueRefused(f"{self.place} is not trusted: {doubt}; the URL may say ?ssl_ca_certs=…") from error
             raise QueueUnavailable(f"{self.place} cannot be reached just now: {error}") from error
         except errors.RedisError as error:
             # What a command of more than ten words is told that comes without a password.
@@ -112,6 +113,13 @@ def place_of(url: str) -> str:
         return parts.path
     host = parts.hostname or "localhost"
     return f"{f'[{host}]' if ':' in host else host}:{parts.port or 6379}/{parts.path.strip('/') or 0}"
+
+
+def _doubted_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """What redis-py has made an error of a connection of."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _split(url: str) -> SplitResult | None:
