@@ -9,27 +9,31 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from queue_processor.crew import ended
-from queue_processor.processor import QueueProcessor
 from queue_processor.progress import Progress, say
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-    from collections.abc import Awaitable, Callable
-
+    from queue_processor.processor import QueueProcessor
     from queue_processor.queues.message_queue import Message, MessageQueue
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
-async def serve(queue: MessageQueue, handler: Callable[[Message], Awaitable[Any]], options: Namespace) -> int:
-    """Work until SIGTERM or SIGINT, finish what is in hand, and return the exit code.
+async def serve(
+    processor: QueueProcessor[Message, Any],
+    queue: MessageQueue,
+    every: float | None = None,
+    *,
+    for_machines: bool = False,
+) -> int:
+    """Work on `queue` until SIGTERM or SIGINT, finish what is in hand, and return the exit code.
 
     A second signal stops at once: handlers are cancelled and their messages given back. A third does what signals do.
+    Every so many seconds a line says how it gets on, for people on stderr or for machines on stdout.
+
     Raises what broke the worker.
     """
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    processor = QueueProcessor(handler, queue=queue, consumers=options.consumers, drain=options.drain)
-    progress = Progress(processor, queue, options.every, for_machines=options.json)
+    progress = Progress(processor, queue, every, for_machines=for_machines)
     working = asyncio.create_task(processor.run())
     showing = asyncio.create_task(progress.show_for_ever())
     signals = _Signals(processor, working)
