@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 import pytest_asyncio
 
 from queue_processor import MemoryQueue

@@ -38,7 +38,7 @@ async def _serve(queue: MessageQueue, client: UserAPIClient, options: argparse.N
     await log_in(client, options)
     # Once at the start it must be there; later on it is waited for.
     await queue.counts()
-    return await serve(queue, TaskWorker(queue, [page_fetcher(client)]).handle, consumers=options.pages)
+    return await serve(TaskWorker(queue, [page_fetcher(client)]).processor(options.pages), queue)
 
 
 def _parser() -> argparse.ArgumentParser:
