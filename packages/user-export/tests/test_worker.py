@@ -74,7 +74,7 @@ async def test_the_file_is_the_same_as_without_workers(
 async def test_what_no_worker_can_fetch_ends_the_export(users: FakeUsers, exporter: Exporter) -> None:
     """What came before is in the file."""
     users.populate(120)
-    users.on(GET_USER).answer(times=60).reply(403, times=20)
+    users.on(GET_USER).answer(times=60).reply(401, times=20)
     async with workers(queue_of(exporter), users, 1):
         with pytest.raises(ExportFailed, match="could not be fetched"):
             await exporter.run(Checkpoint(), Summary())
