@@ -41,7 +41,7 @@ class TestQueueEngine(TaskEngineContract):
             retry = RetryPolicy(attempts=attempts, base=0.001, retry_on=(ValueError,))
             return AsyncTaskQueue(max_concurrent, timeout=timeout, retry=retry, engine=QueueEngine(queue))
 
-        async with TaskWorker(queue, map(task, TASKS)).processor():
+        async with TaskWorker(queue, [task(each) for each in TASKS]).processor():
             yield TaskEngineUnderTest(make, in_process=False)
 
 
