@@ -82,7 +82,8 @@ async def test_a_user_that_may_not_do_it_is_told_of(redis_server: RedisServer) -
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="it makes the certificate: apt-get install openssl")
 async def test_a_server_that_nobody_vouches_for_is_told_of(tmp_path: Path) -> None:
     """As what waiting does not mend."""
-    made = ["-nodes", "-subj", "/CN=cache", "-days", "1", "-keyout", tmp_path / "key", "-out", tmp_path / "certificate"]
+    files = ["-keyout", f"{tmp_path / 'key'}", "-out", f"{tmp_path / 'certificate'}"]
+    made = ["-nodes", "-subj", "/CN=cache", "-days", "1", *files]
     request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *made]
     await asyncio.to_thread(lambda: subprocess.run(request, check=True, capture_output=True))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -136,6 +136,22 @@ async def test_who_waits_is_woken_by_what_is_given_back(redis_url: str, queue: R
         assert again.deliveries == 2
 
 
+async def test_who_looks_goes_by_the_rules_of_those_who_work(redis_url: str) -> None:
+    """A lease is over when theirs is, whatever the one who counts takes it for."""
+    async with RedisQueue(redis_url, lease=LONG) as working, RedisQueue(redis_url, lease=SHORT / 100) as looking:
+        await working.put_many([b"a"])
+        [message] = await some(working)
+        await asyncio.sleep(SHORT / 10)
+        assert await looking.counts() == Counts(0, 1, 0)
+        assert await working.ack(message) == 1
+    async with RedisQueue(redis_url, lease=SHORT / 10, max_deliveries=1) as working, RedisQueue(redis_url) as looking:
+        await working.put_many([b"a"])
+        [message] = await some(working)
+        await asyncio.sleep(SHORT / 5)
+        assert await looking.counts() == Counts(0, 0, 1)
+        assert [letter.body for letter in await looking.dead_letters()] == [b"a"]
+
+
 # ------------------------------------------------------------ what stays on the server
 
 
@@ -149,7 +165,7 @@ async def test_nothing_is_left_of_what_is_done(queue: RedisQueue, raw: Any) -> N
     await queue.retry_dead()
     assert len(await drained(queue)) == 2500
     assert await raw.xlen(STREAM) == 0
-    assert sorted(await raw.keys("*")) == [STREAM, f"{STREAM}:dead", f"{STREAM}:wake"]
+    assert sorted(await raw.keys("*")) == [STREAM, f"{STREAM}:dead", f"{STREAM}:rules", f"{STREAM}:wake"]
     assert await raw.xlen(f"{STREAM}:wake") == 1
 
 
@@ -278,7 +294,7 @@ async def test_a_queue_may_be_forgotten(queue: RedisQueue, raw: Any) -> None:
     await replies.nack(batch[0], delay=LONG)
     await replies.bury(batch[1], "bad")
     keys = await raw.keys("*{replies}*")
-    assert len(keys) == 6
+    assert len(keys) == 7
     assert all([0 < await raw.ttl(key) <= LONG for key in keys])
     await raw.delete(*keys)
     assert await replies.get_batch(1, timeout=0) == []

@@ -99,7 +99,7 @@ class RedisQueue:
             # Waiting takes nothing, so that nothing is lost with it.
             seconds = min(left, taken.due, max(self._next_reclaim - now(), 0), self._tick)
             block = max(1, round(seconds * 1000 + 0.5))
-            await self._client.command("XREAD", "BLOCK", block, "STREAMS", self._keys[-1], taken.last)
+            await self._client.command("XREAD", "BLOCK", block, "STREAMS", self._key(":wake"), taken.last)
 
     # ------------------------------------------------------------ dealt with
 
@@ -127,8 +127,9 @@ class RedisQueue:
     async def dead_letters(self, limit: int | None = None) -> list[DeadMessage]:
         if limit == 0:
             return []
+        await self._reclaim(works=False)
         words = () if limit is None else ("COUNT", limit)
-        answer = await self._client.command("XRANGE", self._keys[1], "-", "+", *words)
+        answer = await self._client.command("XRANGE", self._key(":dead"), "-", "+", *words)
         return [_letter(fields) for _, fields in _entries(answer)]
 
     async def retry_dead(self, *ids: str) -> int:
@@ -138,6 +139,7 @@ class RedisQueue:
         return await self._empty_dead(ids, "0")
 
     async def counts(self) -> Counts:
+        await self._reclaim(works=False)
         return Counts(*await self._run(scripts.COUNTS))
 
     def named(self, name: str, *, forgotten_after: float | None = None) -> RedisQueue:
@@ -160,13 +162,18 @@ class RedisQueue:
 
     # ------------------------------------------------------------ inside
 
+    def _key(self, name: str) -> str:
+        return self._keys[scripts.KEYS.index(name)]
+
     async def _run(self, script: str, *arguments: Any) -> Any:
         return await self._client.run(script, self._keys, arguments, self._lasting)
 
     async def _take(self, limit: int) -> _Taken:
         async with self._taking:
             await self._recover()
-            await self._reclaim()
+            if (now := asyncio.get_running_loop().time()) >= self._next_reclaim:
+                await self._reclaim(works=True)
+                self._next_reclaim = now + self._tick
             self._answer_lost = self._joined = True
             came, names, lengths, bodies, *idle = await self._run(
                 scripts.TAKE, self._consumer, limit, DEATHS_TO_QUARANTINE
@@ -190,14 +197,11 @@ class RedisQueue:
             await self._run(scripts.RECOVER, self._consumer, known, DEATHS_TO_QUARANTINE)
             self._answer_lost = False
 
-    async def _reclaim(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if now < self._next_reclaim:
-            return
+    async def _reclaim(self, *, works: bool) -> None:
         lease = round(self.lease * 1000)
-        back = await self._run(scripts.RECLAIM, lease, DEATHS_TO_QUARANTINE, self.max_deliveries, _LEASE_OVER)
-        if back < scripts.BATCH:
-            self._next_reclaim = now + self._tick
+        rules = lease, DEATHS_TO_QUARANTINE, self.max_deliveries, _LEASE_OVER, int(works)
+        while await self._run(scripts.RECLAIM, *rules) == scripts.BATCH:
+            """There are more."""
 
     async def _deal_with(self, messages: Sequence[Message], script: str, *arguments: Any) -> int:
         count = 0
@@ -216,7 +220,7 @@ class RedisQueue:
 
     async def _dead_ids(self) -> list[bytes]:
         """The oldest first."""
-        words = await self._client.command("HGETALL", self._keys[6])
+        words = await self._client.command("HGETALL", self._key(":letters"))
         letters = words.items() if isinstance(words, dict) else zip(words[::2], words[1::2], strict=True)
         return [name for name, _ in sorted(letters, key=lambda each: [int(part) for part in each[1].split(b"-")])]
 

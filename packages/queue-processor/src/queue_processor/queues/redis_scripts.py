@@ -9,7 +9,7 @@ Redis 6.2 knows every command here, Valkey too.
 
 from __future__ import annotations
 
-KEYS = ("", ":dead", ":history", ":again", ":suspects", ":aliases", ":letters", ":wake")
+KEYS = ("", ":dead", ":history", ":again", ":suspects", ":aliases", ":letters", ":wake", ":rules")
 """What follows the queue's name, in the order in which the scripts take them."""
 
 GROUP = "workers"
@@ -19,7 +19,7 @@ BATCH = 1000
 _COMMON = (
     f"local GROUP, BATCH = '{GROUP}', {BATCH}"
     """
-local stream, dead, history, again, suspects, aliases, letters, wake = unpack(KEYS)
+local stream, dead, history, again, suspects, aliases, letters, wake, rules = unpack(KEYS)
 
 local function now()
   local time = redis.call('TIME')
@@ -178,13 +178,25 @@ return {came, '', '', '', math.ceil(wait), last and last[1] or '0-0'}
 """
 )
 
-# Takes back what was leased for too long, and forgets consumers that are gone; how many messages came back.
+# Takes back what was leased for too long, and forgets consumers that are gone; how many messages came back. By the
+# rules of those who work (ARGV[5] is '1'): who only looks may have been told others.
 RECLAIM = (
     _COMMON
     + """
 local lease, quarantine, most, reason = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local works = ARGV[5] == '1'
+local said = not works and redis.call('GET', rules)
+if said then
+  lease, most = string.match(said, '(%d+) (%d+)')
+  lease, most = tonumber(lease), tonumber(most)
+end
+local late = redis.pcall('XPENDING', stream, GROUP, 'IDLE', lease, '-', '+', BATCH)
+if late.err then return works and late or 0 end
+if works then
+  redis.call('SET', rules, lease .. ' ' .. most)
+  outlast_no_stream(rules)
+end
 local due = now() - 1
-local late = redis.call('XPENDING', stream, GROUP, 'IDLE', lease, '-', '+', BATCH)
 for i, pending in ipairs(late) do
   local entry, deliveries = pending[1], pending[4]
   local _, deaths = past(entry)
