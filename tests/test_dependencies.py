@@ -23,6 +23,13 @@ SERVICES = {project.name.replace("-", "_") for project in PROJECTS} - {"shared_t
 by_name = pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 
 
+def needs_of(project: Path) -> set[str]:
+    """What it needs, for its extras too."""
+    declared = metadata(project)
+    extras = (need for needs in declared.get("optional-dependencies", {}).values() for need in needs)
+    return {normalize(need) for need in (*declared.get("dependencies", []), *extras)}
+
+
 def metadata(project: Path) -> dict[str, Any]:
     found: dict[str, Any] = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
     return found
@@ -65,9 +72,7 @@ def normalize(requirement: str) -> str:
 @by_name
 def test_every_import_is_declared(project: Path) -> None:
     """A module that only happens to be installed today is missing in somebody's environment tomorrow."""
-    declared = metadata(project)
-    extras = [need for needs in declared.get("optional-dependencies", {}).values() for need in needs]
-    allowed = {normalize(need) for need in (*declared.get("dependencies", []), *extras, declared["name"])}
+    allowed = {*needs_of(project), normalize(metadata(project)["name"])}
     owners = distributions()
     undeclared = {
         module: files
@@ -104,6 +109,5 @@ def test_the_toolkit_imports_no_service() -> None:
 def test_services_import_each_other_only_by_declaration(service: str) -> None:
     """Two services that reached into each other could not be released one by one."""
     project = ROOT / "packages" / service.replace("_", "-")
-    declared = {normalize(need) for need in metadata(project).get("dependencies", [])}
     siblings = SERVICES & set(imported(project)) - {service}
-    assert {f"asyncworks-{each.replace('_', '-')}" for each in siblings} <= declared
+    assert {f"asyncworks-{each.replace('_', '-')}" for each in siblings} <= needs_of(project)

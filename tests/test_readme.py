@@ -52,7 +52,7 @@ def shown(language: str) -> list[Shown]:
 PYTHON = shown("python")
 TESTS = [each for each in PYTHON if "def test_" in each.code or "class Test" in each.code]
 PROGRAMS = [each for each in PYTHON if each not in TESTS]
-COMMANDS = [each for each in shown("") if each.code.startswith("$ user-export")]
+COMMANDS = [each for each in shown("") if each.code.startswith("$ user-export ")]
 
 
 async def nothing(*_: object) -> None:

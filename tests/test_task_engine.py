@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 import pytest_asyncio
 
 from queue_processor import MemoryQueue
@@ -42,7 +41,7 @@ class TestQueueEngine(TaskEngineContract):
             retry = RetryPolicy(attempts=attempts, base=0.001, retry_on=(ValueError,))
             return AsyncTaskQueue(max_concurrent, timeout=timeout, retry=retry, engine=QueueEngine(queue))
 
-        async with TaskWorker(queue, map(task, TASKS)).processor():
+        async with TaskWorker(queue, [task(each) for each in TASKS]).processor():
             yield TaskEngineUnderTest(make, in_process=False)
 
 

@@ -1,7 +1,8 @@
 """Keep the bytes that a version of task-queue writes, so that later versions can be held to reading them.
 
 `hatch run contract:wire` runs one task for each way in which a task can end, and stores the pickled results, with what
-they told, as tests/wire/task-result-<version>.json. It never changes a file: what was released stays readable. While
+they told, as tests/wire/task-result-<version>.json; and the calls and replies that go through a queue, as
+tests/wire/task-call-<version>.json. It never changes a file: what was released stays readable. While
 a version is not released yet, delete its file to have it written anew.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 
 from shared_testing import VirtualClockLoop
 from task_queue import AsyncTaskQueue, RetryPolicy, TaskResult
+from task_queue.wire import Call, Reply
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "wire"
@@ -76,21 +78,55 @@ def told(result: TaskResult) -> dict[str, Any]:
     }
 
 
+def messages() -> dict[str, Call | Reply]:
+    """What a QueueEngine and its workers send each other, one of each sort."""
+    call = Call("c1", "jobs:fetch", (1, "Zoë", None, [0.5]), {"deep": {"flag": True}}, 30.0, "replies.1")
+    return {
+        "call": call,
+        "call without a timeout": call._replace(args=(), kwargs={}, timeout=None),
+        "finished": Reply("c1", "finished", {"name": "Zoë"}, "", "", "", 0.25),
+        "failed": Reply("c1", "failed", None, "ValueError", "no such user", "Traceback ...", 0.25),
+        "failed with an error of the user's": Reply("c1", "failed", None, "jobs.NoUser", "7", "Traceback ...", 0.25),
+        "timed out": Reply("c1", "failed", None, "task_queue.errors.TaskTimeoutError", "too long", "", 5.0),
+        "cancelled": Reply("c1", "cancelled", None, "asyncio.exceptions.CancelledError", "", "", 0.0),
+    }
+
+
+def told_by(message: Call | Reply) -> str:
+    """All that the other side makes of it."""
+    return repr(message if isinstance(message, Call) else message.outcome())
+
+
 def main() -> int:
-    file = FOLDER / f"task-result-{version()}.json"
+    found = [write("task-result", result_bytes()), write("task-call", message_texts())]
+    return 0 if any(found) else 1
+
+
+def write(kind: str, stored: dict[str, Any]) -> bool:
+    file = FOLDER / f"{kind}-{version()}.json"
     if file.exists():
         print(f"{file.relative_to(ROOT)} is there already, and what was released stays as it is", file=sys.stderr)
-        return 1
-    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
-        made = runner.run(results())
-    stored = {
-        status: {"bytes": base64.b64encode(pickle.dumps(result)).decode(), "told": told(result)}
-        for status, result in made.items()
-    }
+        return False
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(f"wrote {file.relative_to(ROOT)}")
-    return 0
+    return True
+
+
+def message_texts() -> dict[str, Any]:
+    return {
+        name: {"text": message.encode().decode(), "told": told_by(type(message).decode(message.encode()))}
+        for name, message in messages().items()
+    }
+
+
+def result_bytes() -> dict[str, Any]:
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+        made = runner.run(results())
+    return {
+        status: {"bytes": base64.b64encode(pickle.dumps(result)).decode(), "told": told(result)}
+        for status, result in made.items()
+    }
 
 
 if __name__ == "__main__":

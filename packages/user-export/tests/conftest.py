@@ -22,8 +22,10 @@ async def handler() -> AsyncIterator[AsyncFileHandler]:
 class Command:
     """`user-export`, as its users start it: in a process of its own."""
 
-    async def start(self, *arguments: object, **options: Any) -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", "user_export", *map(str, arguments)]
+    async def start(
+        self, *arguments: object, module: str = "user_export", **options: Any
+    ) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", module, *map(str, arguments)]
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, **options)
 

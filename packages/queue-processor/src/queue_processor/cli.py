@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from queue_processor.errors import QueueProcessorError
 from queue_processor.handler_path import NoHandler, load_handler
+from queue_processor.processor import QueueProcessor
 from queue_processor.progress import say
 from queue_processor.queues.opening import open_queue
 from queue_processor.serving import serve
@@ -61,14 +62,8 @@ async def _run(options: argparse.Namespace, handler: Callable[[Message], Awaitab
         except (QueueProcessorError, OSError) as error:
             raise _CannotBegin(str(error)) from error
         if handler is not None:
-            return await serve(
-                queue,
-                handler,
-                consumers=options.consumers,
-                drain=options.drain,
-                every=options.every,
-                for_machines=options.json,
-            )
+            processor = QueueProcessor(handler, queue=queue, consumers=options.consumers, drain=options.drain)
+            return await serve(processor, queue, options.every, for_machines=options.json)
         if options.command == "dead":
             return await _dead(queue, options)
         _print(counts._asdict(), f"{counts.waiting} waiting, {counts.in_flight} in flight, {counts.dead} dead", options)

@@ -9,36 +9,31 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from queue_processor.crew import ended
-from queue_processor.processor import QueueProcessor
 from queue_processor.progress import Progress, say
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from queue_processor.processor import QueueProcessor
     from queue_processor.queues.message_queue import Message, MessageQueue
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def serve(
+    processor: QueueProcessor[Message, Any],
     queue: MessageQueue,
-    handler: Callable[[Message], Awaitable[Any]],
-    *,
-    consumers: int = 8,
-    drain: float | None = None,
     every: float | None = None,
+    *,
     for_machines: bool = False,
 ) -> int:
-    """Be a worker process: work until SIGTERM or SIGINT, finish what is in hand, and return the exit code.
+    """Work on `queue` until SIGTERM or SIGINT, finish what is in hand, and return the exit code.
 
     A second signal stops at once: handlers are cancelled and their messages given back. A third does what signals do.
-    `drain`: at most so many seconds for what is in hand. `every`: seconds between two lines of progress, on stderr, or
-    as JSON on stdout `for_machines`; None: each second on a terminal, else every 10. In the main thread.
+    `every`: seconds between two lines of progress, for people on stderr or for machines on stdout; None: each second on
+    a terminal, else every 10. In the main thread.
 
     Raises what broke the worker.
     """
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    processor = QueueProcessor(handler, queue=queue, consumers=consumers, drain=drain)
     progress = Progress(processor, queue, every, for_machines=for_machines)
     working = asyncio.create_task(processor.run())
     showing = asyncio.create_task(progress.show_for_ever())

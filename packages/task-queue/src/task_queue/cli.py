@@ -49,7 +49,7 @@ async def work(
 
     async with open_queue(url) as queue:
         await queue.counts()
-        return await serve(queue, TaskWorker(queue, tasks).handle, consumers=consumers, for_machines=for_machines)
+        return await serve(TaskWorker(queue, tasks).processor(consumers), queue, for_machines=for_machines)
 
 
 def _said(message: str, code: int) -> int:

@@ -8,18 +8,21 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from file_handler import AsyncFileHandler, FileHandlerError
-from user_client import AuthenticatedAPIClient, RetryPolicy, UserAPIClient, UserAPIError
+from queue_processor import MessageQueue, QueueProcessorError, open_queue
+from task_queue import QueueEngine
+from user_client import UserAPIClient, UserAPIError
+from user_export.api_options import QUEUE, add_api_options, log_in, make_client
 from user_export.checkpoint import NotAnExport, find_checkpoint
 from user_export.export import Exporter, ExportFailed, Summary
 from user_export.lock import AlreadyRunning, only_writer
 from user_export.progress import progress_bar
 
-PASSWORD = "USER_EXPORT_PASSWORD"  # noqa: S105 - the variable's name
+Opened = AbstractAsyncContextManager[MessageQueue]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,12 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        client = _client(options)
-    except ValueError as error:
+        _check(options)
+        client = make_client(options)
+        opened = open_queue(options.queue) if options.queue else None
+    except (ValueError, ImportError) as error:
         parser.error(str(error))
     started = time.monotonic()
     summary = Summary()
-    code, message = asyncio.run(_until_signalled(options, client, summary))
+    code, message = asyncio.run(_until_signalled(options, client, opened, summary))
     try:
         _report(options, code, message, summary, time.monotonic() - started)
     except BrokenPipeError:
@@ -41,9 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-async def _until_signalled(options: argparse.Namespace, client: UserAPIClient, summary: Summary) -> tuple[int, str]:
+async def _until_signalled(
+    options: argparse.Namespace, client: UserAPIClient, opened: Opened | None, summary: Summary
+) -> tuple[int, str]:
     received: list[signal.Signals] = []
-    task = asyncio.create_task(_export(options, client, summary))
+    task = asyncio.create_task(_export(options, client, opened, summary))
 
     def stop(signalled: signal.Signals) -> None:
         received.append(signalled)
@@ -58,30 +65,30 @@ async def _until_signalled(options: argparse.Namespace, client: UserAPIClient, s
         reason, code = f"stopped by {received[0].name}", 128 + received[0]
     except (AlreadyRunning, NotAnExport) as error:
         return 1, str(error)
-    except (ExportFailed, UserAPIError, FileHandlerError, OSError) as error:
+    except (ExportFailed, UserAPIError, FileHandlerError, QueueProcessorError, OSError) as error:
         reason = str(error)
     if not reason:
         return 0, f"{summary.total} users are in {options.out}"
     return code, f"{reason}; {summary.total} users are in {options.out}, go on with --resume"
 
 
-async def _export(options: argparse.Namespace, client: UserAPIClient, summary: Summary) -> None:
+async def _export(options: argparse.Namespace, client: UserAPIClient, opened: Opened | None, summary: Summary) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(only_writer(options.out))
         files = await stack.enter_async_context(AsyncFileHandler())
         await stack.enter_async_context(client)
-        if isinstance(client, AuthenticatedAPIClient):
-            await client.authenticate(options.user, os.environ[PASSWORD])
+        await log_in(client, options)
+        engine = QueueEngine(await stack.enter_async_context(opened)) if opened is not None else None
         if not options.resume:
             await files.write_lines(options.out, [])
         start = await find_checkpoint(files, options.out)
         on_progress = stack.enter_context(progress_bar(quiet=options.quiet, expected=options.expect))
-        exporter = Exporter(client, files, options.out, options.concurrency, options.page_size, on_progress)
+        exporter = Exporter(client, files, options.out, options.concurrency, options.page_size, on_progress, engine)
         await exporter.run(start, summary)
 
 
-def _client(options: argparse.Namespace) -> UserAPIClient:
-    """The client of these options; ValueError for options that cannot be meant."""
+def _check(options: argparse.Namespace) -> None:
+    """ValueError for options that cannot be meant."""
     out: Path = options.out
     if options.page_size < 1:
         raise ValueError("--page-size must be above 0")
@@ -89,12 +96,6 @@ def _client(options: argparse.Namespace) -> UserAPIClient:
         raise ValueError(f"--out {out}: give the name of a file in a folder that exists")
     if out.exists() and not (options.resume or options.overwrite):
         raise ValueError(f"--out {out} exists: --resume goes on with it, --overwrite starts anew")
-    if options.user is not None and PASSWORD not in os.environ:
-        raise ValueError(f"--user {options.user} needs a password in the environment variable {PASSWORD}")
-    kind = UserAPIClient if options.user is None else AuthenticatedAPIClient
-    # An export would rather wait than stop: the deadline ends the tries, and the retry budget protects the server.
-    patient = RetryPolicy(attempts=20)
-    return kind(options.base_url, options.timeout, max_concurrent=options.concurrency, retry=patient)
 
 
 def _report(options: argparse.Namespace, code: int, message: str, summary: Summary, seconds: float) -> None:
@@ -113,15 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Export all users of an API to a file, one JSON object per line, in the order of their ids.",
         epilog="Interrupted? The file is a gap-free beginning: run the same command with --resume.",
     )
+    add_api_options(parser)
     add = parser.add_argument
-    add("--base-url", required=True, metavar="URL", help="where the user API is, e.g. http://localhost:8080")
     add("--out", required=True, type=Path, metavar="FILE", help="the file to write, e.g. users.jsonl")
     add("--resume", action="store_true", help="go on after the last user in FILE")
     add("--overwrite", action="store_true", help="start anew, though FILE exists")
-    add("--concurrency", type=int, default=10, metavar="N", help="records fetched at once (%(default)s)")
+    add("--queue", default=os.environ.get(QUEUE), metavar="URL", help=f"let user-export-worker fetch; also by ${QUEUE}")
     add("--page-size", type=int, default=100, metavar="N", help="users listed at once (%(default)s)")
-    add("--timeout", type=float, default=30, metavar="S", help="seconds a request may take, with retries (%(default)s)")
-    add("--user", metavar="NAME", help=f"log in as NAME, with the password in ${PASSWORD}")
     add("--expect", type=int, metavar="N", help="how many users there are, for the progress bar")
     add("--quiet", action="store_true", help="no progress bar and no summary")
     add("--json", action="store_true", help="print the summary as one JSON object")

@@ -9,13 +9,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from file_handler import AsyncFileHandler
 from queue_processor import ItemFailed, QueueProcessor
-from task_queue import AsyncTaskQueue, TaskResult
+from task_queue import AsyncTaskQueue, Engine, Task, TaskResult
 from user_client import User, UserAPIClient, UserNotFound
 from user_export.checkpoint import Checkpoint, find_checkpoint
+from user_export.pages import fetch_page
 
 # Lines that are written at once: one fsync for a hundred users.
 BATCH = 100
@@ -52,6 +53,8 @@ class Exporter:
     concurrency: int = 10
     page_size: int = 100
     on_progress: Callable[[Summary], object] = lambda _: None
+    engine: Engine | None = None
+    """Who fetches the records, page by page: the workers of a queue; None: this process, record by record."""
 
     async def run(self, start: Checkpoint, summary: Summary) -> None:
         """Append every user after `start`, keeping `summary` up to date.
@@ -87,27 +90,42 @@ class Exporter:
 
     async def _batches(self, after: int, summary: Summary) -> AsyncGenerator[list[str], None]:
         batch: list[str] = []
-        queue = AsyncTaskQueue(self.concurrency)
-        async with aclosing(queue.stream(self._fetches(after), in_order=True)) as results:
+        queue = AsyncTaskQueue(self.concurrency, engine=self.engine)
+        tasks = self._fetches(after) if self.engine is None else self._pages(after)
+        async with aclosing(queue.stream(tasks, in_order=True)) as results:
             async for result in results:
-                if (user := _user_of(result)) is None:
-                    summary.gone += 1
-                else:
-                    batch.append(json.dumps(user, ensure_ascii=False))
-                if len(batch) == BATCH:
-                    yield batch
-                    batch = []
+                for user in _users_of(result):
+                    if user is None:
+                        summary.gone += 1
+                    else:
+                        batch.append(json.dumps(user, ensure_ascii=False))
+                    if len(batch) == BATCH:
+                        yield batch
+                        batch = []
         if batch:
             yield batch
 
-    async def _fetches(self, after: int) -> AsyncIterator[tuple[int, Callable[..., Any], tuple[int], dict[str, Any]]]:
+    async def _fetches(self, after: int) -> AsyncIterator[Task]:
         async for user in self.client.iterate_users(self.page_size, after):
             yield user["id"], self.client.fetch_user, (user["id"],), {}
 
+    async def _pages(self, after: int) -> AsyncIterator[Task]:
+        page: list[int] = []
+        async for user in self.client.iterate_users(self.page_size, after):
+            page.append(user["id"])
+            if len(page) == self.page_size:
+                yield page[0], fetch_page, (page,), {}
+                page = []
+        if page:
+            yield page[0], fetch_page, (page,), {}
 
-def _user_of(result: TaskResult) -> User | None:
+
+def _users_of(result: TaskResult) -> list[User | None]:
+    """None for one who is gone."""
     if isinstance(result.error, UserNotFound):
-        return None
+        return [None]
     if result.error is not None:
         raise ExportFailed(f"user {result.task_id} could not be fetched: {result.error}") from result.error
-    return cast("User", result.result)
+    if isinstance(result.result, list):
+        return result.result
+    return [cast("User", result.result)]

@@ -78,7 +78,7 @@ class GivenBackContract:
         for _ in range(most):
             await message_queue.one()
         async with asyncio.timeout(PATIENCE + 2 * lease):
-            while not (letters := await message_queue.queue.dead_letters()):
+            while not (letters := await message_queue.queue.dead_letters()):  # noqa: ASYNC110 - a queue tells nobody
                 await asyncio.sleep(lease / 2)
         assert [letter.body for letter in letters] == [b"bad"]
 
@@ -260,3 +260,17 @@ class GivenBackContract:
         await message_queue.queue.named("other").put_many([b"a"])
         batch = await message_queue.queue.named("other").get_batch(1, timeout=PATIENCE)
         assert [message.body for message in batch] == [b"a"]
+
+    # ------------------------------------------------------------ taken back by who put it
+
+    async def test_what_nobody_has_begun_with_can_be_taken_back(self, message_queue: MessageQueueUnderTest) -> None:
+        """And what somebody has in work cannot, nor what is not there."""
+        message_queue.needs("withdraw")
+        queue = message_queue.queue
+        begun, first, second, kept = await queue.put_many([b"begun", b"first", b"second", b"kept"])
+        message = await message_queue.one()
+        assert message.id == begun
+        assert await queue.withdraw(begun, first, second, "no id") == 2
+        assert await queue.withdraw(first) == 0
+        assert [each.id for each in await queue.get_batch(10, timeout=PATIENCE)] == [kept]
+        assert await queue.ack(message) == 1
