@@ -286,6 +286,17 @@ async def test_what_nobody_has_begun_with_can_be_taken_back(queue: RedisQueue, r
     assert await raw.keys(f"{STREAM}:[ahs]*") == []
 
 
+async def test_what_is_of_another_queue_is_nobodys(queue: RedisQueue) -> None:
+    """Its id may be anything; what is beside it is dealt with."""
+    await queue.put_many([b"a"])
+    [message] = await some(queue)
+    strange = [message._replace(id=name) for name in ("", "7", "no id", "f3a9", "1-1", f"{message.id}-1")]
+    assert await queue.renew(*strange, message) == 1
+    assert [await queue.nack(each) for each in strange] == [False] * len(strange)
+    assert await queue.withdraw(*[each.id for each in strange]) == 0
+    assert await queue.ack(*strange, message, *strange) == 1
+
+
 async def test_a_queue_may_be_forgotten(queue: RedisQueue, raw: Any) -> None:
     """As a whole, when nothing was put for so long; who reads from it then goes on."""
     replies = queue.named("replies", forgotten_after=LONG)

@@ -41,7 +41,8 @@ end
 -- A dead letter that was put back is a later entry than the one that gave it its id.
 local aliased = redis.call('EXISTS', aliases) == 1
 local function entry_of(id)
-  return aliased and redis.call('HGET', aliases, id) or id
+  -- No entry is 0-0: that is where the ids of other queues lead.
+  return aliased and redis.call('HGET', aliases, id) or string.match(id, '^%d+%-%d+$') or '0-0'
 end
 
 local function past(entry)
