@@ -1,4 +1,7 @@
-"""The message queue's contract, played to the builder and to what queue-processor hands its items out by."""
+"""The message queue's contract, played to the builder and to what queue-processor hands its items out by.
+
+The queues in a file and on a server take real time, and are held to it in their package's own suite.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-import pytest_asyncio
 
-from queue_processor import ItemQueue, MemoryQueue, QueueProcessor, SQLiteQueue
+from queue_processor import ItemQueue, MemoryQueue, QueueProcessor
 from queue_processor.channel import Channel, Delivery
 from queue_processor.sources import feed
 from shared_testing import QueueBuilders
@@ -17,7 +19,6 @@ from shared_testing.contracts.message_queue_suite import MessageQueueContract, M
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
-    from pathlib import Path
 
     from shared_testing.builders.queues import Message
 
@@ -132,19 +133,6 @@ class TestMessageQueue(MessageQueueContract):
     def message_queue(self, request: pytest.FixtureRequest) -> MessageQueueUnderTest:
         under_test: MessageQueueUnderTest = request.param()
         return under_test
-
-
-class TestSQLiteQueue(MessageQueueContract):
-    """Leases go by the machine's clock, which other processes have in common."""
-
-    @pytest_asyncio.fixture(params=["normal", "full"])
-    async def message_queue(
-        self, request: pytest.FixtureRequest, tmp_path: Path
-    ) -> AsyncIterator[MessageQueueUnderTest]:
-        lease = 0.3
-        path = tmp_path / "queue.db"
-        async with SQLiteQueue(path, lease=lease, max_deliveries=3, durability=request.param) as queue:
-            yield MessageQueueUnderTest(queue, lease, max_deliveries=3)
 
 
 @pytest.mark.virtual_time

@@ -311,7 +311,9 @@ WITHDRAW = (
 local count = 0
 for _, id in ipairs(ARGV) do
   local entry = entry_of(id)
-  if #redis.call('XPENDING', stream, GROUP, entry, entry, 1) == 0 and redis.call('XDEL', stream, entry) == 1 then
+  local is_id = string.match(entry, '^%d+%-%d+$')
+  local is_taken = is_id and #redis.call('XPENDING', stream, GROUP, entry, entry, 1) > 0
+  if is_id and not is_taken and redis.call('XDEL', stream, entry) == 1 then
     redis.call('ZREM', again, entry)
     redis.call('ZREM', suspects, entry)
     redis.call('HDEL', history, entry)

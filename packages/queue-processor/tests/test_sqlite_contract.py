@@ -1,0 +1,31 @@
+"""The message queue's contract, played to SQLiteQueue in real files, in real time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+
+from queue_processor import SQLiteQueue
+from shared_testing.contracts.message_queue_suite import MessageQueueContract, MessageQueueUnderTest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import pytest
+
+# Seconds: long enough for a busy machine to be in time, as each test waits for some of them to run out.
+LEASE = 0.3
+
+
+class TestSQLiteQueue(MessageQueueContract):
+    """Leases go by the machine's clock, which other processes have in common."""
+
+    @pytest_asyncio.fixture(params=["normal", "full"])
+    async def message_queue(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> AsyncIterator[MessageQueueUnderTest]:
+        path = tmp_path / "queue.db"
+        async with SQLiteQueue(path, lease=LEASE, max_deliveries=3, durability=request.param) as queue:
+            yield MessageQueueUnderTest(queue, LEASE, 3)
