@@ -170,7 +170,9 @@ def _of_container(value: Any) -> Any:
 
 
 def _of_instance(value: Any) -> Any:
-    parts = list(value.__dict__.values())[:_WIDEST]
+    if not (attributes := value.__dict__):
+        return (identity(value),)
+    parts = list(attributes.values())[:_WIDEST]
     return identity(value), *map(identity, parts), *[len(each) for each in parts if isinstance(each, _CONTAINERS)]
 
 

@@ -21,6 +21,7 @@ from shared_testing.under_pytest.explorable import shared_fixtures
 from shared_testing.under_pytest.exploring import EXPLORED, PLAN, SESSION, Session, loop_maker
 from shared_testing.under_pytest.item_runs import Found, ItemRuns, Run
 from shared_testing.under_pytest.reports import attach, fail, main_report, note, tell_above
+from shared_testing.under_pytest.unraisable import outcomes_in_finalizers
 
 if TYPE_CHECKING:
     from shared_testing.exploration.result import Result
@@ -98,20 +99,23 @@ class _Exploration:
         progress = Progress(terminal, self._item.name, self._plan.schedules)
         failed = passed = run = Run()
         try:
-            while True:
-                try:
-                    schedule = search.next()
-                except ValueError as error:
-                    # The token no longer fits, or there is nobody of that name to cancel.
-                    return _Outcome(run, search.result, trouble=str(error))
-                if schedule is None:
-                    break
-                run = self._runs.once(schedule)
-                if run.is_last:
-                    return _Outcome(run, search.result)
-                search.ended(run.error)
-                failed, passed = (run, passed) if run.error is not None else (failed, run)
-                progress.tell(search.result.schedules)
+            with outcomes_in_finalizers() as lost:
+                while True:
+                    try:
+                        schedule = search.next()
+                    except ValueError as error:
+                        # The token no longer fits, or there is nobody of that name to cancel.
+                        return _Outcome(run, search.result, trouble=str(error))
+                    if schedule is None:
+                        break
+                    run = self._runs.once(schedule)
+                    if run.is_last:
+                        return _Outcome(run, search.result)
+                    if lost:
+                        raise lost[0]
+                    search.ended(run.error)
+                    failed, passed = (run, passed) if run.error is not None else (failed, run)
+                    progress.tell(search.result.schedules)
         except pytest.fail.Exception as error:
             return _Outcome(self._runs.ended_from_outside(error), search.result)
         finally:

@@ -6,7 +6,6 @@ Fixtures of a wider scope live on between the runs: what is torn down is the tes
 from __future__ import annotations
 
 import asyncio
-import signal
 import unittest
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -92,16 +91,12 @@ class ItemRuns:
         self._allowances = allowances
         self._properties = len(item.user_properties)
         self._began = perf_counter()
-        self._alarm = _alarm()
         self.found: dict[tuple[str, object], Finding] = {}
         """What any of the runs has found: each rule once for each place."""
         self.first: Run | None = None
         """That in asyncio's own order, before anything could be left behind."""
 
     def once(self, schedule: Schedule) -> Run:
-        if self._alarm and not _alarm():
-            # Each run frees a loop: the one moment that a limit of the user's falls into is likely enough.
-            pytest.fail(f"Timeout (>{self._alarm:.1f}s), raised in a finalizer, where Python drops it", pytrace=False)
         self._maker.begin(schedule)
         run = Run()
         if self._watching is not None:
@@ -214,11 +209,6 @@ def _renew_instance(item: Any) -> None:
     if getattr(item.obj, "__self__", None) is item.instance is not None:
         del item._instance
         item._obj = None
-
-
-def _alarm() -> float:
-    """Seconds until the process gets its SIGALRM, by which pytest-timeout ends a test; 0 if it gets none."""
-    return signal.getitimer(signal.ITIMER_REAL)[0] if hasattr(signal, "getitimer") else 0.0
 
 
 def _throw(error: BaseException) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from _pytest.unraisableexception import collect_unraisable, unraisable_exception
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Iterator
 
     from shared_testing.loop.survivors import Survivors
 
@@ -22,6 +25,27 @@ def after_test(item: pytest.Item, reports: list[pytest.TestReport], survivors: S
     _tell_unraisable(item, reports)
     survivors.after_test()
     _postpone_unraisable(item.config)
+
+
+@contextmanager
+def outcomes_in_finalizers() -> Iterator[list[pytest.fail.Exception]]:
+    """Those that Python drops. pytest-timeout raises one wherever the signal falls, and who runs a test again and again
+    frees a loop each time.
+    """
+    lost: list[pytest.fail.Exception] = []
+    before = sys.unraisablehook
+
+    def note(unraisable: sys.UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, pytest.fail.Exception):
+            lost.append(unraisable.exc_value)
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = note
+    try:
+        yield lost
+    finally:
+        sys.unraisablehook = before
 
 
 def _tell_unraisable(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
