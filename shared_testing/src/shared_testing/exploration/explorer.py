@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.exploration.joins import JOINS_NOTICED
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.exploration.search import Search
 from shared_testing.exploration.strategies import seeded
@@ -49,7 +50,7 @@ def explore(
     search = Search(
         schedules, seed=seed, replay=replay, cancel=cancel, lateness=lateness, lasting_yields=lasting_yields
     )
-    with SeenTime() as seen:
+    with SeenTime() as seen, JOINS_NOTICED:
         try:
             while (schedule := search.next()) is not None:
                 search.ended(_run(scenario, schedule, seen))

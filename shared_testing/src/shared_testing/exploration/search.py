@@ -47,6 +47,7 @@ class Search:
         self.result = Result()
         self._budget = schedules
         self._seed = seed or 0
+        self._dice = random.Random()  # noqa: S311 - no secrets
         self._in_order = seed is None
         self._cancel = cancel
         self._token = parse(replay) if replay is not None else None
@@ -154,7 +155,9 @@ class Search:
                 return
 
     def _seeded(self, number: int, base: Schedule, points: list[Point]) -> tuple[Strategy, Point | None]:
-        dice = random.Random(self._seed * 1_000_003 + number)  # noqa: S311 - no secrets
+        # One for all runs: to make one is to seed it twice.
+        dice = self._dice
+        dice.seed(self._seed * 1_000_003 + number)
         point = dice.choice(points) if points else None
         return seeded(dice, number, base.widths, self._attempts.lateness), point
 
