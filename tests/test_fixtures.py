@@ -21,6 +21,7 @@ PROJECTS = sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml")
 FIXTURES = {
     "files": "function",
     "network": "function",
+    "processes": "function",
     "queues": "function",
     "redis_server": "function",
     "redis_url": "function",
@@ -30,6 +31,7 @@ FIXTURES = {
     "tcp_proxy": "function",
     "users": "function",
     "virtual_clock": "function",
+    "wall_clock": "function",
 }
 
 in_each_package = pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)

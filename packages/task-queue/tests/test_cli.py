@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +12,8 @@ from task_queue import AsyncTaskQueue, QueueEngine, task
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shared_testing.builders.processes import Processes
 
 TASKS = """
 import asyncio
@@ -40,15 +40,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def start(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    command = [sys.executable, "-m", "task_queue", "worker", *arguments]
-    return await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=pipe, stderr=pipe)
-
-
-async def test_a_worker_runs_what_is_put_into_its_queue(folder: Path) -> None:
+async def test_a_worker_runs_what_is_put_into_its_queue(processes: Processes, folder: Path) -> None:
     """Until SIGTERM, which is no failure."""
-    worker = await start(folder, "--queue", "sqlite:jobs.db", "--tasks", "jobs", "--consumers", "4")
+    command = ["python", "-m", "task_queue", "worker", "--queue", "sqlite:jobs.db", "--tasks", "jobs"]
+    worker = await processes.start(*command, "--consumers", "4", cwd=folder)
     async with SQLiteQueue(folder / "jobs.db") as queue:
         tasks: list[Any] = [(number, double, (number,), {}) for number in range(50)]
         results = await AsyncTaskQueue(10, engine=QueueEngine(queue)).process_all(tasks)
@@ -69,8 +64,10 @@ async def test_a_worker_runs_what_is_put_into_its_queue(folder: Path) -> None:
         (("--queue", "sqlite:jobs.py", "--tasks", "jobs"), "jobs.py"),
     ],
 )
-async def test_what_cannot_begin_says_so_in_one_line(folder: Path, arguments: tuple[str, ...], said: str) -> None:
-    worker = await start(folder, *arguments)
+async def test_what_cannot_begin_says_so_in_one_line(
+    processes: Processes, folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    worker = await processes.start("python", "-m", "task_queue", "worker", *arguments, cwd=folder)
     printed, errors = await worker.communicate()
     assert (worker.returncode, printed) == (2, b""), errors.decode()
     assert said in errors.decode()

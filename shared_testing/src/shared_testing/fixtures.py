@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from shared_testing.builders.files import FileBuilders
+    from shared_testing.builders.processes import Processes
     from shared_testing.builders.queues import QueueBuilders
     from shared_testing.builders.redis_server import RedisServer
     from shared_testing.builders.responses import aioresponses
     from shared_testing.builders.tcp_proxy import TcpProxy
+    from shared_testing.builders.wall_clock import WallClock
     from shared_testing.fakes.users import FakeUsers
     from shared_testing.http import Network
 
@@ -145,3 +147,21 @@ async def tcp_proxy() -> AsyncIterator[Callable[[str], Awaitable[TcpProxy]]]:
             return await proxies.enter_async_context(TcpProxy(url))
 
         yield before
+
+
+@pytest_asyncio.fixture
+async def processes() -> AsyncIterator[Processes]:
+    """``worker = await processes.start("python", "-m", "my_worker")``: killed at the end of the test, if not before."""
+    from shared_testing.builders.processes import Processes
+
+    async with Processes() as started:
+        yield started
+
+
+@pytest.fixture
+def wall_clock() -> Iterator[WallClock]:
+    """``wall_clock.jump(3600)``: ``time.time()`` of this process is an hour later, and nothing else is."""
+    from shared_testing.builders.wall_clock import WallClock
+
+    with WallClock() as clock:
+        yield clock
