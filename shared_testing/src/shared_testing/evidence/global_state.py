@@ -9,19 +9,18 @@ from __future__ import annotations
 import enum
 import sys
 from collections import deque
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.identity import identity
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from types import ModuleType
 
 _CONTAINERS = (dict, list, set, deque, bytearray)
 _SCALARS = (int, float, str, bytes, bool, type(None), tuple, frozenset)
-# Kept as they are: a number's identity may be that of an earlier one, which is gone, and they hold nothing else alive.
-_PLAIN = frozenset({int, float, str, bytes, bool, type(None)})
 _MOST_SHOWN = 4
 _WIDEST = 50
 
@@ -37,40 +36,55 @@ class Change(NamedTuple):
     test: str
 
 
-class _Owner:
-    """A module or a class, with what it holds."""
+_attributes_of = attrgetter("__dict__")
 
-    __slots__ = ("identities", "module", "namespace", "parts", "pictures", "prefix", "size")
+
+class _Owner:
+    """A module or a class, with what it holds. To look whether it is the same takes a few calls, and those in C."""
+
+    __slots__ = ("bare", "identities", "module", "namespace", "parts", "pictures", "prefix", "size", "values")
 
     def __init__(self, module: str, prefix: str, namespace: Any) -> None:
         self.module, self.prefix, self.namespace = module, prefix, namespace
-        self.size = 0
-        self.identities: list[object] = []
-        self.parts: list[tuple[str, Callable[[Any], Any], Any]] = []
         self.pictures: dict[str, tuple[Any, str]] = {}
         self.read()
 
     def read(self) -> None:
         """Take what is there as it is."""
-        values = dict(self.namespace)
-        self.size = len(values)
-        watched = {name: value for name, value in values.items() if _is_watched(name, value)}
+        everything = dict(self.namespace)
+        self.size = len(everything)
+        watched = {name: value for name, value in everything.items() if _is_watched(name, value)}
+        # A plain value is kept, or its identity might be that of a later one.
         self.pictures = {name: (_fingerprint(value), picture(value)) for name, value in watched.items()}
-        self.parts = [
-            (name, _of_container if isinstance(watched[name], _CONTAINERS) else _of_instance, each[0])
-            for name, each in self.pictures.items()
-            if not isinstance(watched[name], _SCALARS)
+        instances = [name for name, value in watched.items() if not isinstance(value, (*_CONTAINERS, *_SCALARS))]
+        bare = [name for name in instances if not watched[name].__dict__]
+        self.parts: list[tuple[str, Callable[[Any], Any], Any]] = [
+            (name, _of_instance if name in instances else _of_container, known)
+            for name, (known, _) in self.pictures.items()
+            if name not in bare and not isinstance(watched[name], _SCALARS)
         ]
-        self.identities = self.look()
+        self.values, self.bare = _getter(self.pictures), _getter(bare)
+        self.identities = [*map(identity, watched.values())]
 
-    def look(self) -> list[object]:
-        values = map(self.namespace.get, self.pictures)
-        return [value if type(value) in _PLAIN else identity(value) for value in values]
+    def is_same(self) -> bool:
+        namespace = self.namespace
+        if len(namespace) != self.size:
+            return False
+        try:
+            if [*map(identity, self.values(namespace))] != self.identities:
+                return False
+        except KeyError:
+            return False
+        if any(map(_attributes_of, self.bare(namespace))):
+            return False
+        for name, fingerprint, known in self.parts:  # noqa: SIM110 - a generator is a call for each
+            if fingerprint(namespace[name]) != known:
+                return False
+        return True
 
     def changed(self) -> list[tuple[str, str, str]]:
         """Each name whose value is another or differs, with both pictures."""
-        same = self.size == len(self.namespace) and self.identities == self.look()
-        if same and all(fingerprint(self.namespace[name]) == known for name, fingerprint, known in self.parts):
+        if self.is_same():
             return []
         before = self.pictures
         self.read()
@@ -90,6 +104,13 @@ class _Owner:
 
 
 _NONE: tuple[Any, str] = (None, "")
+
+
+def _getter(names: Collection[str]) -> Callable[[Any], Sequence[Any]]:
+    """All of these from a namespace. Raises KeyError."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda namespace: [namespace[name] for name in names]
 
 
 class GlobalState:

@@ -27,6 +27,7 @@ _CLOSED = "_shared_testing_closed"
 _NEAR = 10
 # Below it lies no line of the user's.
 _MAKES_LOOPS = "pytest_asyncio.plugin"
+_ON_THE_WAY = ("asyncio.", "shared_testing.")
 
 
 class LoopLives:
@@ -64,9 +65,10 @@ class LoopLives:
 def _near(frame: FrameType | None) -> Site | None:
     """The user's line, if it is near: below the loop of a test lies only pytest, deep as a well."""
     for _ in range(_NEAR):
-        if frame is None or frame.f_globals.get("__name__") == _MAKES_LOOPS:
+        if frame is None or (module := frame.f_globals.get("__name__") or "") == _MAKES_LOOPS:
             return None
-        if is_users_frame(frame):
+        # By the name first: most are asyncio's, and each loop of each test goes this way twice.
+        if not module.startswith(_ON_THE_WAY) and is_users_frame(frame):
             return site_of_frame(frame)
         frame = frame.f_back
     return None

@@ -7,7 +7,6 @@ loop factory that another plugin's could displace.
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -108,8 +107,10 @@ class LoopObserver:
             if self.on_cancel:
                 # On the task itself: its class is written in C and cannot be patched. By a weak reference, so that
                 # the task dies when it would. A task of the user's own making may refuse.
-                with suppress(AttributeError, TypeError):
+                try:  # noqa: SIM105 - a context manager is a call more, on everybody's path
                     task.cancel = partial(self._cancel, ref(task))  # type: ignore[method-assign]
+                except (AttributeError, TypeError):
+                    pass
             return task
 
         patches.set(loop, "create_task", observed_create_task)
