@@ -11,6 +11,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared_testing.evidence.identity import identity
 from shared_testing.findings.site import site_of_frame, user_frame, user_site
 from shared_testing.findings.written import called_at, calls_at
 from shared_testing.patches import Patches
@@ -114,7 +115,9 @@ class MockCalls:
         try:
             if (frame := user_frame(sys._getframe(2))) is None:
                 return
-            key = (id(frame.f_code), frame.f_lineno)
+            # Once: each reading of it is an audit event.
+            code = frame.f_code
+            key = (identity(code), frame.f_lineno)
             known = self._calls.get(key)
             if known is not None and known.mock() is mock:
                 # Once more, in a loop; it is the last one now.
@@ -128,7 +131,7 @@ class MockCalls:
                 kind=type(mock).__name__,
                 own_name=name,
                 is_async="_mock_await_count" in mock.__dict__,
-                code=frame.f_code,
+                code=code,
                 called=site_of_frame(frame),
                 made=self.made_at(mock),
                 mock=weakref.ref(mock),

@@ -106,7 +106,8 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 
 def site_of_frame(frame: FrameType) -> Site:
     """The line that this frame is at."""
-    return Site(frame.f_code.co_filename, line_of(frame), frame.f_code.co_qualname)
+    code = frame.f_code
+    return Site(code.co_filename, line_of(frame), code.co_qualname)
 
 
 def line_of(frame: FrameType) -> int:
