@@ -28,11 +28,11 @@ def after_test(item: pytest.Item, reports: list[pytest.TestReport], survivors: S
 
 
 @contextmanager
-def outcomes_in_finalizers() -> Iterator[list[pytest.fail.Exception]]:
+def outcomes_in_finalizers() -> Iterator[list[BaseException]]:
     """Those that Python drops. pytest-timeout raises one wherever the signal falls, and who runs a test again and again
     frees a loop each time.
     """
-    lost: list[pytest.fail.Exception] = []
+    lost: list[BaseException] = []
     before = sys.unraisablehook
 
     def note(unraisable: sys.UnraisableHookArgs) -> None:
