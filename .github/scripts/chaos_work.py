@@ -1,0 +1,32 @@
+"""The handler that workers run in a chaos run: it notes when it begins and ends, and does what the message says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+from chaos_record import note
+
+if TYPE_CHECKING:
+    from queue_processor import Message
+
+_wall_clock = time.time
+
+
+async def handle(message: Message) -> None:
+    order = message.json()
+    note("began", order["number"])
+    if order["does"] == "die":
+        os._exit(9)
+    if order["does"] == "jump":
+        _set_clock(order["by"])
+    await asyncio.sleep(order["seconds"])
+    note("ended", order["number"])
+
+
+def _set_clock(seconds: float) -> None:
+    """For this process: whoever asks for the time of day from now on, gets it wrong by so much."""
+    time.time = lambda: _wall_clock() + seconds
+    time.time_ns = lambda: round(time.time() * 1e9)
