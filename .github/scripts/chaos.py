@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 import chaos_scenarios
@@ -74,31 +75,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run_all(chosen: list[tuple[str, str]], options: argparse.Namespace) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    failed = 0
-    for name, engine in chosen:
-        terms = SCENARIOS[name].quick if options.quick else SCENARIOS[name].usual
-        terms = replace(terms, worker=options.worker, rounds=options.rounds or terms.rounds)
-        began = time.monotonic()
-        verdict = await run(name, engine, terms, options.seed)
-        seconds = time.monotonic() - began
-        failed += bool(verdict.faults)
-        print(_line(name, engine, terms, verdict, seconds), flush=True)
-    return 1 if failed else 0
+    if (task := asyncio.current_task()) is not None:
+        # As Ctrl-C does: so everything that was started is ended.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    faults = []
+    if options.quick:
+        # Side by side: for the most part it is waiting.
+        for _, pair in groupby(chosen, lambda each: each[0]):
+            faults += await asyncio.gather(*(_show(*each, options) for each in pair))
+    else:
+        faults = [await _show(*each, options) for each in chosen]
+    return 1 if any(faults) else 0
 
 
-async def run(name: str, engine: str, terms: Terms, seed: int) -> Verdict:
-    """Play one scenario."""
-    async with Site(engine, terms) as site:
-        return await SCENARIOS[name].run(site, random.Random(f"{seed} {name} {engine}"))  # noqa: S311
-
-
-def _line(name: str, engine: str, terms: Terms, verdict: Verdict, seconds: float) -> str:
+async def _show(name: str, engine: str, options: argparse.Namespace) -> list[str]:
+    """Play one scenario and print its line; what is wrong."""
+    terms = SCENARIOS[name].quick if options.quick else SCENARIOS[name].usual
+    terms = replace(terms, worker=options.worker, rounds=options.rounds or terms.rounds)
+    began = time.monotonic()
+    verdict = await play(name, engine, terms, options.seed)
+    seconds = time.monotonic() - began
     rounds = f"{terms.rounds} round{'s' * (terms.rounds != 1)}"
     outcome = "ok" if not verdict.faults else "FAILED: " + "; ".join(dict.fromkeys(verdict.faults))
-    return f"{name:6} {engine:6} {rounds}, {verdict} [{seconds:.0f} s]  {outcome}"
+    print(f"{name:6} {engine:6} {rounds}, {verdict} [{seconds:.0f} s]  {outcome}", flush=True)
+    return verdict.faults
+
+
+async def play(name: str, engine: str, terms: Terms, seed: int) -> Verdict:
+    """One scenario on one engine."""
+    async with Site(engine, terms) as site:
+        return await SCENARIOS[name].run(site, random.Random(f"{seed} {name} {engine}"))  # noqa: S311
 
 
 def _cannot_begin(message: str) -> int:

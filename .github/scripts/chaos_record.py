@@ -48,13 +48,14 @@ class Record:
     def close(self) -> None:
         self._file.close()
 
-    def read(self) -> None:
-        """Take in what was noted since."""
+    def read(self) -> bool:
+        """Take in what was noted since; whether there was anything."""
         *lines, self._half = (self._half + self._file.read()).split(b"\n")
         for line in lines:
             what, number, pid, at = line.decode().split()
             notes = self.began if what == "began" else self.ended
             notes[int(number)].append(Note(int(pid), float(at)))
+        return bool(lines)
 
     def missing(self, numbers: range) -> list[int]:
         """Those that nobody has ended."""

@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chaos_site import MAX_DELIVERIES, PATIENCE, Site
+from chaos_site import CONSUMERS, MAX_DELIVERIES, PATIENCE, Site
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator, Callable
     from random import Random
 
 # What was in a dead worker's hand is done again this long after its lease, at the latest.
@@ -29,7 +30,9 @@ class Verdict:
     faults: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return ", ".join([f"{self.messages:,} messages", f"{self.lost} lost", f"{self.twice} begun twice", *self.figures])
+        return ", ".join(
+            [f"{self.messages:,} messages", f"{self.lost} lost", f"{self.twice} begun twice", *self.figures]
+        )
 
     def bar(self, figure: str, *, ok: bool) -> None:
         """A figure that must be reached."""
@@ -37,20 +40,43 @@ class Verdict:
         if not ok:
             self.faults.append(figure)
 
+    def never_twice(self) -> None:
+        """For what leaves no reason to do anything twice."""
+        if self.twice:
+            self.faults.append(f"{self.twice} begun twice")
 
-async def _all_done(site: Site, numbers: range, verdict: Verdict) -> bool:
-    """Wait for all of a round. False if some are lost: there is no use in going on."""
-    await site.until_ended(numbers, len(numbers))
+
+async def _all_done(site: Site, numbers: range, verdict: Verdict, longest: float = 1.0) -> None:
+    """Wait for all of them; `longest`: seconds that one takes."""
+    # A worker that nobody hears of may be waiting for the lease of another one.
+    await site.until_ended(numbers, len(numbers), site.terms.lease + GRACE + longest)
     counts = await site.until_empty()
+    site.record.read()
     lost = site.record.missing(numbers)
     verdict.messages += len(numbers)
     verdict.lost += len(lost)
     verdict.twice += len(site.record.begun_again(numbers))
     if lost:
-        verdict.faults.append(f"{len(lost)} lost, such as number {lost[0]}; the queue has {counts}")
-    elif any(counts):
-        verdict.faults.append(f"all are done, but the queue still has {counts}")
-    return not verdict.faults
+        verdict.faults.append(f"{len(lost)} not done, such as number {lost[0]}")
+    if any(counts):
+        left = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts._asdict().items())
+        verdict.faults.append(f"the queue still has {left}")
+
+
+async def _rounds(
+    site: Site, verdict: Verdict, crew: list[Process], messages: int, seconds: Callable[[], float]
+) -> AsyncIterator[range]:
+    """The messages of each round, as soon as they are put; when the damage is done, see what comes of them.
+
+    Nobody of the crew may be missing then. After a fault there are no more rounds.
+    """
+    for _ in range(site.terms.rounds):
+        numbers = await site.put(messages, seconds)
+        yield numbers
+        await _all_done(site, numbers, verdict)
+        verdict.faults += site.gone(crew)
+        if verdict.faults:
+            return
 
 
 def _some(random: Random, messages: int) -> int:
@@ -58,48 +84,47 @@ def _some(random: Random, messages: int) -> int:
     return random.randint(messages // 10, messages * 8 // 10)
 
 
+async def _at_work(site: Site, random: Random, crew: list[Process], numbers: range, done: int) -> Process:
+    """One of the crew, when so many are done and it is at work on others. It belongs to the crew no more."""
+    await site.until_ended(numbers, done)
+    chosen = crew.pop(random.randrange(len(crew)))
+    await site.until_at_work(chosen, numbers)
+    return chosen
+
+
 # ---------------------------------------------------------------- workers that end
 
 
 async def kill(site: Site, random: Random) -> Verdict:
     """kill -9 of one of three workers amid work."""
-    verdict, terms, waits, interrupted = Verdict(), site.terms, list[float](), 0
+    verdict, terms, interrupted = Verdict(), site.terms, list[tuple[float, int]]()
     crew = await site.start_workers(3)
-    for _ in range(terms.rounds):
-        numbers = await site.put(terms.messages, lambda: random.uniform(0.005, 0.03))
-        await site.until_ended(numbers, _some(random, terms.messages))
-        victim = crew.pop(random.randrange(3))
-        await site.until(lambda pid=victim.pid, numbers=numbers: bool(site.record.cut_off(pid, numbers)), 1.0)  # type: ignore[misc]
+    async for numbers in _rounds(site, verdict, crew, terms.messages, lambda: random.uniform(0.005, 0.03)):
+        victim = await _at_work(site, random, crew, numbers, _some(random, terms.messages))
         moment = time.monotonic()
         with suppress(ProcessLookupError):
             victim.kill()
         await victim.wait()
-        crew.append(await site.start_worker())
         site.record.read()
-        cut_off = site.record.cut_off(victim.pid, numbers)
-        interrupted += len(cut_off)
-        going_on = await _all_done(site, numbers, verdict)
-        waits += [after for each in cut_off if (after := site.record.ended_after(moment, each)) is not None]
-        verdict.faults += site.gone(crew)
-        if not going_on:
-            break
-    limit = terms.lease + GRACE
-    verdict.bar(f"{interrupted} interrupted", ok=interrupted > 0)
-    if waits:
-        span = f"done again after {min(waits):.1f} to {max(waits):.1f} s (at most {limit:.1f})"
-        verdict.bar(span, ok=max(waits) <= limit)
+        interrupted += [(moment, each) for each in site.record.cut_off(victim.pid, numbers)]
+        crew.append(await site.start_worker())
+    verdict.bar(f"{len(interrupted)} interrupted", ok=bool(interrupted))
+    after = [site.record.ended_after(moment, number) for moment, number in interrupted]
+    # Those that were never done again are lost, and counted there.
+    if waits := [each for each in after if each is not None]:
+        limit = terms.lease + GRACE
+        times = f"done again after {min(waits):.1f} to {max(waits):.1f} s (at most {limit:.1f})"
+        verdict.bar(times, ok=max(waits) <= limit)
     return verdict
 
 
 async def term(site: Site, random: Random) -> Verdict:
     """SIGTERM for one of two workers amid work."""
-    verdict, messages, cut_off, codes, in_work = Verdict(), site.terms.messages // 10, 0, set[int | None](), 0
+    verdict, messages, codes = Verdict(), site.terms.messages // 10, set[int | None]()
+    in_work = cut_off = 0
     crew = await site.start_workers(2)
-    for _ in range(site.terms.rounds):
-        numbers = await site.put(messages, lambda: random.uniform(0.05, 0.3))
-        await site.until_ended(numbers, _some(random, messages) // 2)
-        leaving = crew.pop(random.randrange(2))
-        await site.until(lambda pid=leaving.pid, numbers=numbers: bool(site.record.cut_off(pid, numbers)), 1.0)  # type: ignore[misc]
+    async for numbers in _rounds(site, verdict, crew, messages, lambda: random.uniform(0.05, 0.3)):
+        leaving = await _at_work(site, random, crew, numbers, _some(random, messages) // 2)
         in_work += len(site.record.cut_off(leaving.pid, numbers))
         with suppress(ProcessLookupError):
             leaving.terminate()
@@ -107,15 +132,10 @@ async def term(site: Site, random: Random) -> Verdict:
         site.record.read()
         cut_off += len(site.record.cut_off(leaving.pid, numbers))
         crew.append(await site.start_worker())
-        going_on = await _all_done(site, numbers, verdict)
-        verdict.faults += site.gone(crew)
-        if not going_on:
-            break
     verdict.bar(f"{in_work} in work at the signal", ok=in_work > 0)
     verdict.bar(f"{cut_off} cut off", ok=not cut_off)
     verdict.bar("exit code " + ", ".join(map(str, codes)), ok=codes == {0})
-    if verdict.twice:
-        verdict.faults.append(f"{verdict.twice} begun twice")
+    verdict.never_twice()
     return verdict
 
 
@@ -129,34 +149,39 @@ async def _exit_code(worker: Process) -> int | None:
 
 async def poison(site: Site, random: Random) -> Verdict:
     """A message that kills its worker, and ten good ones beside it; a supervisor starts workers anew."""
-    verdict, good_done, letters = Verdict(), 0, 0
-    for done_before in range(site.terms.rounds):
+    verdict, good_done, rounds = Verdict(), 0, site.terms.rounds
+    for _ in range(rounds):
         place = random.randint(0, 5)
         before = await site.put(place, lambda: 0.3)
         after = await site.put(10 - place, lambda: 0.3, [{"does": "die"}])
-        deadly, good = after[0], [*before, *after[1:]]
+        deadly, numbers = after[0], range(before.start, after.stop)
         supervisor = asyncio.create_task(_supervise(site))
         try:
-            end = time.monotonic() + PATIENCE + MAX_DELIVERIES * 11 * site.terms.lease
-            while len(dead := await site.dead_letters()) <= done_before and time.monotonic() < end:
-                await asyncio.sleep(0.1)
-            await site.until(lambda good=good: all(each in site.record.ended for each in good), PATIENCE)  # type: ignore[misc]
-            dead = await site.dead_letters()
+            await _given_up(site, deadly, numbers)
         finally:
             supervisor.cancel()
             await asyncio.wait([supervisor])
-        done = sum(each in site.record.ended for each in good)
+        lost = [each for each in site.record.missing(numbers) if each != deadly]
+        verdict.messages += len(numbers)
+        verdict.lost += len(lost)
+        verdict.twice += len(site.record.begun_again(numbers))
+        good_done += 10 - len(lost)
         starts = len(site.record.began[deadly])
-        verdict.messages += 11
-        verdict.lost += 10 - done
-        verdict.twice += len(site.record.begun_again(range(before.start, after.stop))) - (starts > 1)
-        good_done, letters = good_done + done, len(dead)
-        if starts > MAX_DELIVERIES:
-            verdict.faults.append(f"the deadly one was begun {starts} times (at most {MAX_DELIVERIES})")
-    rounds = site.terms.rounds
+        verdict.bar(f"the deadly one begun {starts} times", ok=starts <= MAX_DELIVERIES)
+    letters = len(await site.dead_letters())
     verdict.bar(f"{good_done} of {10 * rounds} good ones done", ok=good_done == 10 * rounds)
-    verdict.bar(f"{letters} dead letter{'s' * (letters != 1)} of {rounds}", ok=letters == rounds)
+    verdict.bar(f"{letters} of {rounds} dead letter{'s' * (rounds != 1)}", ok=letters == rounds)
     return verdict
+
+
+async def _given_up(site: Site, deadly: int, numbers: range) -> None:
+    """The good ones are done, and the deadly one has killed as many as it may; or nothing happens any more."""
+    record, lease = site.record, site.terms.lease
+    await site.until(
+        lambda: record.missing(numbers) == [deadly] and len(record.began[deadly]) >= MAX_DELIVERIES,
+        2 * lease + GRACE,
+    )
+    await asyncio.sleep(lease + 1)
 
 
 async def _supervise(site: Site) -> None:
@@ -174,22 +199,17 @@ async def _supervise(site: Site) -> None:
 
 async def server(site: Site, random: Random) -> Verdict:
     """The server is killed amid work, and started again."""
-    verdict, messages, down = Verdict(), site.terms.messages // 2, 0.0
+    verdict, messages, down = Verdict(), site.terms.messages // 2, list[float]()
     crew = await site.start_workers(3)
-    for _ in range(site.terms.rounds):
-        numbers = await site.put(messages, lambda: random.uniform(0.01, 0.05))
+    async for numbers in _rounds(site, verdict, crew, messages, lambda: random.uniform(0.01, 0.05)):
         await site.until_ended(numbers, _some(random, messages))
         moment = time.monotonic()
         await site.server.kill()
         await asyncio.sleep(random.uniform(0, 1.5))
         await site.server.restart()
-        down += time.monotonic() - moment
-        going_on = await _all_done(site, numbers, verdict)
-        verdict.faults += site.gone(crew)
-        if not going_on:
-            break
-    _same_crew(site, verdict)
-    verdict.figures.append(f"{site.terms.rounds} times down, {down:.0f} s in all")
+        down.append(time.monotonic() - moment)
+    verdict.figures.append(f"{len(down)} times down, for {min(down):.1f} to {max(down):.1f} s")
+    _same_crew(crew, verdict)
     return verdict
 
 
@@ -198,8 +218,7 @@ async def cut(site: Site, random: Random) -> Verdict:
     verdict, messages, cuts = Verdict(), site.terms.messages // 2, 0
     proxy = await site.proxy()
     crew = await site.start_workers(3)
-    for _ in range(site.terms.rounds):
-        numbers = await site.put(messages, lambda: random.uniform(0.01, 0.05))
+    async for numbers in _rounds(site, verdict, crew, messages, lambda: random.uniform(0.01, 0.05)):
         # Before all of it is done: what is cut must have something on it.
         for done in sorted(_some(random, messages) for _ in range(random.randint(1, 5))):
             await site.until_ended(numbers, done)
@@ -211,18 +230,14 @@ async def cut(site: Site, random: Random) -> Verdict:
                 proxy.refuse()
                 await asyncio.sleep(random.uniform(0, 0.5))
                 await proxy.heal()
-        going_on = await _all_done(site, numbers, verdict)
-        verdict.faults += site.gone(crew)
-        if not going_on:
-            break
-    _same_crew(site, verdict)
     verdict.bar(f"{cuts} cuts, {proxy.accepted} connections", ok=proxy.accepted > cuts)
+    _same_crew(crew, verdict)
     return verdict
 
 
-def _same_crew(site: Site, verdict: Verdict) -> None:
-    alive = sum(each.returncode is None for each in site.workers.values())
-    verdict.bar(f"{alive} of {len(site.workers)} workers went on", ok=alive == len(site.workers))
+def _same_crew(crew: list[Process], verdict: Verdict) -> None:
+    alive = sum(each.returncode is None for each in crew)
+    verdict.bar(f"{alive} of {len(crew)} workers went on", ok=alive == len(crew))
 
 
 # ---------------------------------------------------------------- time
@@ -230,18 +245,17 @@ def _same_crew(site: Site, verdict: Verdict) -> None:
 
 async def long(site: Site, random: Random) -> Verdict:
     """A task that takes longer than the lease, and two workers."""
-    verdict, starts = Verdict(), 0
+    verdict, starts, terms = Verdict(), 0, site.terms
     await site.start_workers(2)
-    for _ in range(site.terms.rounds):
-        numbers = await site.put(1, lambda: site.terms.long)
+    for _ in range(terms.rounds):
+        numbers = await site.put(1, lambda: terms.long)
         await asyncio.sleep(random.uniform(0, 0.5))
         # So that the other worker has a reason to look.
         others = await site.put(3, lambda: 0.01)
-        await site.until_ended(numbers, 1)
-        await _all_done(site, range(numbers.start, others.stop), verdict)
+        await _all_done(site, range(numbers.start, others.stop), verdict, terms.long)
         starts += len(site.record.began[numbers.start])
-    text = f"a task of {site.terms.long:g} s under a lease of {site.terms.lease:g} s begun {starts} time(s)"
-    verdict.bar(text, ok=starts == site.terms.rounds)
+    text = f"a task of {terms.long:g} s under a lease of {terms.lease:g} s begun {starts / terms.rounds:g} time(s)"
+    verdict.bar(text, ok=starts == terms.rounds)
     return verdict
 
 
@@ -251,11 +265,10 @@ async def clock(site: Site, random: Random) -> Verdict:
     crew = await site.start_workers(2)
     for number in range(site.terms.rounds):
         by = (3600 if number % 2 == 0 else -3600) + random.uniform(-60, 60)
-        # More than both have room for, so that both are at it when it jumps and read again after it.
-        numbers = await site.put(14, lambda: seconds, [{"does": "jump", "by": by, "seconds": seconds}])
-        more = await site.put(14, lambda: 0.1)
-        if not await _all_done(site, range(numbers.start, more.stop), verdict):
-            break
+        # As many as both have room for, and more: when it jumps both are at work, and both read again after it.
+        first = await site.put(2 * CONSUMERS - 1, lambda: seconds, [{"does": "jump", "by": by, "seconds": seconds}])
+        more = await site.put(2 * CONSUMERS, lambda: 0.1)
+        await _all_done(site, range(first.start, more.stop), verdict, seconds)
     verdict.faults += site.gone(crew)
-    verdict.bar(f"{verdict.twice} begun twice as the clock of a worker jumped by an hour", ok=not verdict.twice)
+    verdict.never_twice()
     return verdict

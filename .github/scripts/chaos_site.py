@@ -15,21 +15,25 @@ from typing import TYPE_CHECKING, Any, Self
 
 from chaos_record import FILE, Record
 
-from queue_processor import Counts, DeadMessage, open_queue
+from queue_processor import open_queue
 from shared_testing.builders.redis_server import RedisServer
 from shared_testing.builders.tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
+
+    from queue_processor import Counts, DeadMessage, MessageQueue
 
 HERE = Path(__file__).parent
 CONSUMERS = 8
 MAX_DELIVERIES = 5
 
-# Seconds in which everything has come about that ever will, also on a busy machine.
-PATIENCE = 30.0
+# Seconds without a sign of life after which none will come, also on a busy machine.
+PATIENCE = 10.0
+_RESTART = 1.0
 _LOOK = 0.01
 
 
@@ -96,7 +100,9 @@ class Site:
         all_orders = [*orders, *({"does": "work", "seconds": seconds()} for _ in range(count))]
         numbers = range(self._numbers, self._numbers + len(all_orders))
         self._numbers = numbers.stop
-        bodies = [json.dumps(each | {"number": number}).encode() for number, each in zip(numbers, all_orders)]
+        bodies = [
+            json.dumps(each | {"number": number}).encode() for number, each in zip(numbers, all_orders, strict=True)
+        ]
         async with self._queue() as queue:
             await queue.put_many(bodies)
         return numbers
@@ -109,7 +115,7 @@ class Site:
         async with self._queue() as queue:
             return await queue.dead_letters()
 
-    def _queue(self) -> Any:
+    def _queue(self) -> AbstractAsyncContextManager[MessageQueue]:
         # Each time anew, and past the proxy: what the workers suffer is not the onlooker's affair.
         url = self.server.url if self._engine == "redis" else self.url
         return open_queue(url, lease=self.terms.lease, max_deliveries=MAX_DELIVERIES)
@@ -118,7 +124,16 @@ class Site:
 
     async def start_worker(self) -> Process:
         """As anybody starts one: ``python -m queue_processor run``. In a group of its own: Ctrl-C is not for it."""
-        command = [sys.executable, "-m", self.terms.worker, "run", "--queue", self.url, "--handler", "chaos_work:handle"]
+        command = [
+            sys.executable,
+            "-m",
+            self.terms.worker,
+            "run",
+            "--queue",
+            self.url,
+            "--handler",
+            "chaos_work:handle",
+        ]
         limits = ["--consumers", CONSUMERS, "--lease", self.terms.lease, "--max-deliveries", MAX_DELIVERIES]
         paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {FILE: str(self.folder / "record"), "PYTHONPATH": os.pathsep.join(paths)}
@@ -139,6 +154,9 @@ class Site:
             if each.returncode is not None:
                 yield f"worker {each.pid} has ended by itself, exit code {each.returncode}; {self._last_words()}"
 
+    def _anybody_there(self) -> bool:
+        return any(each.returncode is None for each in self.workers.values())
+
     def _last_words(self) -> str:
         said = (self.folder / "log").read_text("utf-8", "replace").splitlines()
         return f"last in the log: {said[-1]}" if said else "nothing in the log"
@@ -153,25 +171,34 @@ class Site:
     # ------------------------------------------------------------ until something has come about
 
     async def until(self, condition: Callable[[], bool], patience: float = PATIENCE) -> bool:
-        """Whether it came about in time; the record is read before each look."""
+        """Whether it came about, before nobody had begun or ended anything for so many seconds.
+
+        It is seen in the record alone: who asks the queue may mend what the workers have to.
+        """
         end = time.monotonic() + patience
         while True:
-            self.record.read()
+            if self.record.read():
+                end = time.monotonic() + patience
             if condition():
                 return True
-            if time.monotonic() > end:
+            # Of workers that have ended nothing will be heard, unless somebody starts another one.
+            if time.monotonic() > (end if self._anybody_there() else end - patience + min(patience, _RESTART)):
                 return False
             await asyncio.sleep(_LOOK)
 
-    async def until_ended(self, numbers: range, count: int) -> bool:
+    async def until_ended(self, numbers: range, count: int, patience: float = PATIENCE) -> bool:
         """So many of them are done."""
-        return await self.until(lambda: len(numbers) - len(self.record.missing(numbers)) >= count)
+        return await self.until(lambda: len(numbers) - len(self.record.missing(numbers)) >= count, patience)
+
+    async def until_at_work(self, worker: Process, numbers: range) -> bool:
+        """It has something of these in hand."""
+        return await self.until(lambda: bool(self.record.cut_off(worker.pid, numbers)), 1.0)
 
     async def until_empty(self, patience: float = 10.0) -> Counts:
         """Nothing waits and nobody has anything; what there was at the last look."""
         end = time.monotonic() + patience
         while True:
             counts = await self.counts()
-            if not (counts.waiting or counts.in_flight) or time.monotonic() > end:
+            if not (counts.waiting or counts.in_flight) or not self._anybody_there() or time.monotonic() > end:
                 return counts
             await asyncio.sleep(10 * _LOOK)
