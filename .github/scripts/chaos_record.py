@@ -41,6 +41,8 @@ class Record:
     def __init__(self, path: Path) -> None:
         self.began: defaultdict[int, list[Note]] = defaultdict(list)
         self.ended: defaultdict[int, list[Note]] = defaultdict(list)
+        self.pids: set[int] = set()
+        """Those that have noted anything."""
         path.touch()
         self._file = path.open("rb")
         self._half = b""
@@ -55,6 +57,7 @@ class Record:
             what, number, pid, at = line.decode().split()
             notes = self.began if what == "began" else self.ended
             notes[int(number)].append(Note(int(pid), float(at)))
+            self.pids.add(int(pid))
         return bool(lines)
 
     def missing(self, numbers: range) -> list[int]:

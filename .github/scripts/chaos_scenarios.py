@@ -98,7 +98,7 @@ async def _at_work(site: Site, random: Random, crew: list[Process], numbers: ran
 async def kill(site: Site, random: Random) -> Verdict:
     """kill -9 of one of three workers amid work."""
     verdict, terms, interrupted = Verdict(), site.terms, list[tuple[float, int]]()
-    crew = await site.start_workers(3)
+    crew = await site.start_crew(3)
     async for numbers in _rounds(site, verdict, crew, terms.messages, lambda: random.uniform(0.005, 0.03)):
         victim = await _at_work(site, random, crew, numbers, _some(random, terms.messages))
         moment = time.monotonic()
@@ -122,7 +122,7 @@ async def term(site: Site, random: Random) -> Verdict:
     """SIGTERM for one of two workers amid work."""
     verdict, messages, codes = Verdict(), site.terms.messages // 10, set[int | None]()
     in_work = cut_off = 0
-    crew = await site.start_workers(2)
+    crew = await site.start_crew(2)
     async for numbers in _rounds(site, verdict, crew, messages, lambda: random.uniform(0.05, 0.3)):
         leaving = await _at_work(site, random, crew, numbers, _some(random, messages) // 2)
         in_work += len(site.record.cut_off(leaving.pid, numbers))
@@ -149,7 +149,7 @@ async def _exit_code(worker: Process) -> int | None:
 
 async def poison(site: Site, random: Random) -> Verdict:
     """A message that kills its worker, and ten good ones beside it; a supervisor starts workers anew."""
-    verdict, good_done, rounds = Verdict(), 0, site.terms.rounds
+    verdict, good_done, starts, rounds = Verdict(), 0, list[int](), site.terms.rounds
     for _ in range(rounds):
         place = random.randint(0, 5)
         before = await site.put(place, lambda: 0.3)
@@ -160,14 +160,15 @@ async def poison(site: Site, random: Random) -> Verdict:
             await _given_up(site, deadly, numbers)
         finally:
             supervisor.cancel()
-            await asyncio.wait([supervisor])
+            with suppress(asyncio.CancelledError):
+                await supervisor
         lost = [each for each in site.record.missing(numbers) if each != deadly]
         verdict.messages += len(numbers)
         verdict.lost += len(lost)
         verdict.twice += len(site.record.begun_again(numbers))
         good_done += 10 - len(lost)
-        starts = len(site.record.began[deadly])
-        verdict.bar(f"the deadly one begun {starts} times", ok=starts <= MAX_DELIVERIES)
+        starts.append(len(site.record.began[deadly]))
+    verdict.bar(f"the deadly one begun {max(starts)} times", ok=max(starts) <= MAX_DELIVERIES)
     letters = len(await site.dead_letters())
     verdict.bar(f"{good_done} of {10 * rounds} good ones done", ok=good_done == 10 * rounds)
     verdict.bar(f"{letters} of {rounds} dead letter{'s' * (rounds != 1)}", ok=letters == rounds)
@@ -200,7 +201,7 @@ async def _supervise(site: Site) -> None:
 async def server(site: Site, random: Random) -> Verdict:
     """The server is killed amid work, and started again."""
     verdict, messages, down = Verdict(), site.terms.messages // 2, list[float]()
-    crew = await site.start_workers(3)
+    crew = await site.start_crew(3)
     async for numbers in _rounds(site, verdict, crew, messages, lambda: random.uniform(0.01, 0.05)):
         await site.until_ended(numbers, _some(random, messages))
         moment = time.monotonic()
@@ -217,7 +218,7 @@ async def cut(site: Site, random: Random) -> Verdict:
     """The connections to the server are cut at random, some are refused for a while."""
     verdict, messages, cuts = Verdict(), site.terms.messages // 2, 0
     proxy = await site.proxy()
-    crew = await site.start_workers(3)
+    crew = await site.start_crew(3)
     async for numbers in _rounds(site, verdict, crew, messages, lambda: random.uniform(0.01, 0.05)):
         # Before all of it is done: what is cut must have something on it.
         for done in sorted(_some(random, messages) for _ in range(random.randint(1, 5))):
@@ -246,7 +247,7 @@ def _same_crew(crew: list[Process], verdict: Verdict) -> None:
 async def long(site: Site, random: Random) -> Verdict:
     """A task that takes longer than the lease, and two workers."""
     verdict, starts, terms = Verdict(), 0, site.terms
-    await site.start_workers(2)
+    await site.start_crew(2)
     for _ in range(terms.rounds):
         numbers = await site.put(1, lambda: terms.long)
         await asyncio.sleep(random.uniform(0, 0.5))
@@ -261,14 +262,16 @@ async def long(site: Site, random: Random) -> Verdict:
 
 async def clock(site: Site, random: Random) -> Verdict:
     """The wall clock jumps for one worker of two, an hour ahead or back, while both are at work."""
-    verdict, seconds = Verdict(), site.terms.lease * 1.5
-    crew = await site.start_workers(2)
+    verdict, lease = Verdict(), site.terms.lease
+    crew = await site.start_crew(2)
     for number in range(site.terms.rounds):
         by = (3600 if number % 2 == 0 else -3600) + random.uniform(-60, 60)
-        # As many as both have room for, and more: when it jumps both are at work, and both read again after it.
-        first = await site.put(2 * CONSUMERS - 1, lambda: seconds, [{"does": "jump", "by": by, "seconds": seconds}])
+        # As many as both have room for, and more. They end one by one: who reads again does so while the other one
+        # holds leases.
+        jump = {"does": "jump", "by": by, "seconds": lease}
+        first = await site.put(2 * CONSUMERS - 1, lambda: random.uniform(1, 3) * lease, [jump])
         more = await site.put(2 * CONSUMERS, lambda: 0.1)
-        await _all_done(site, range(first.start, more.stop), verdict, seconds)
+        await _all_done(site, range(first.start, more.stop), verdict, 3 * lease)
     verdict.faults += site.gone(crew)
     verdict.never_twice()
     return verdict

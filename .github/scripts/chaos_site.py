@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from chaos_record import FILE, Record
 
 from queue_processor import open_queue
+from shared_testing.builders.processes import Processes
 from shared_testing.builders.redis_server import RedisServer
 from shared_testing.builders.tcp_proxy import TcpProxy
 
@@ -64,6 +64,8 @@ class Site:
     async def __aenter__(self) -> Self:
         try:
             self._open()
+            # Ended before the server: workers that have none would only wait for it.
+            self._processes = await self._closing.enter_async_context(Processes())
         except BaseException:
             await self._closing.aclose()
             raise
@@ -83,13 +85,10 @@ class Site:
             self.url = self.server.url
         else:
             self.url = f"sqlite://{self.folder}/queue.db"
-        # Before the server: workers that have none would only wait for it.
-        self._closing.push_async_callback(self._end_workers)
 
     async def proxy(self) -> TcpProxy:
         """From now on workers come to the server by way of this."""
         proxy = await self._closing.enter_async_context(TcpProxy(self.server.url))
-        self._closing.push_async_callback(self._end_workers)
         self.url = proxy.url
         return proxy
 
@@ -124,29 +123,25 @@ class Site:
 
     async def start_worker(self) -> Process:
         """As anybody starts one: ``python -m queue_processor run``. In a group of its own: Ctrl-C is not for it."""
-        command = [
-            sys.executable,
-            "-m",
-            self.terms.worker,
-            "run",
-            "--queue",
-            self.url,
-            "--handler",
-            "chaos_work:handle",
-        ]
+        command = ["python", "-m", self.terms.worker, "run", "--queue", self.url, "--handler", "chaos_work:handle"]
         limits = ["--consumers", CONSUMERS, "--lease", self.terms.lease, "--max-deliveries", MAX_DELIVERIES]
         paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {FILE: str(self.folder / "record"), "PYTHONPATH": os.pathsep.join(paths)}
         with (self.folder / "log").open("ab") as log:
-            worker = await asyncio.create_subprocess_exec(
-                *command, *map(str, limits), cwd=self.folder, env=environment,
-                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+            worker = await self._processes.start(
+                *command, *limits, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         self.workers[worker.pid] = worker
         return worker
 
-    async def start_workers(self, count: int) -> list[Process]:
-        return [await self.start_worker() for _ in range(count)]
+    async def start_crew(self, count: int) -> list[Process]:
+        """So many of them, when each has shown that it is up: else one may be spared what it is here for."""
+        crew = [await self.start_worker() for _ in range(count)]
+        while not self.record.pids >= {each.pid for each in crew}:
+            numbers = await self.put(count * CONSUMERS, lambda: 0.1)
+            if not await self.until_ended(numbers, len(numbers)):
+                break
+        return crew
 
     def gone(self, workers: Iterable[Process]) -> Iterator[str]:
         """Of those that should still be there: which are not, and the last that was heard of any."""
@@ -160,13 +155,6 @@ class Site:
     def _last_words(self) -> str:
         said = (self.folder / "log").read_text("utf-8", "replace").splitlines()
         return f"last in the log: {said[-1]}" if said else "nothing in the log"
-
-    async def _end_workers(self) -> None:
-        left = [worker for worker in self.workers.values() if worker.returncode is None]
-        for each in left:
-            each.kill()
-        for each in left:
-            await each.wait()
 
     # ------------------------------------------------------------ until something has come about
 

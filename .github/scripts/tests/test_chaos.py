@@ -81,10 +81,8 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         command = [sys.executable, str(SCRIPT), name, "--engine", engine, "--quick", "--rounds", "1", "--seed", "1"]
         command += ["--worker", f"wrong_{name}"]
         runs[name] = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    said = {}
-    for name, run in runs.items():
-        said[name] = run.communicate(timeout=120)[0]
-        assert run.returncode == 1, said[name]
+    said = {name: run.communicate(timeout=120)[0] for name, run in runs.items()}
+    assert {name: run.returncode for name, run in runs.items()} == dict.fromkeys(runs, 1)
     return said
 
 
