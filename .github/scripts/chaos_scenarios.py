@@ -262,6 +262,7 @@ async def long(site: Site, random: Random) -> Verdict:
 
 async def clock(site: Site, random: Random) -> Verdict:
     """The wall clock jumps for one worker of two, an hour ahead or back, while both are at work."""
+    # That of a Redis server stays right: only root can set it, and for the whole machine.
     verdict, lease = Verdict(), site.terms.lease
     crew = await site.start_crew(2)
     for number in range(site.terms.rounds):

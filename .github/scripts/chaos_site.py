@@ -33,7 +33,9 @@ MAX_DELIVERIES = 5
 
 # Seconds without a sign of life after which none will come, also on a busy machine.
 PATIENCE = 10.0
+# In which who looks after workers has started another one, if anybody does.
 _RESTART = 1.0
+# Between two looks at the record.
 _LOOK = 0.01
 
 
