@@ -128,7 +128,9 @@ async def term(site: Site, random: Random) -> Verdict:
         in_work += len(site.record.cut_off(leaving.pid, numbers))
         with suppress(ProcessLookupError):
             leaving.terminate()
-        codes.add(await _exit_code(leaving))
+        codes.add(code := await _exit_code(leaving))
+        if code is None:
+            verdict.faults.append(f"worker {leaving.pid} is still there after {PATIENCE:g} s; {site.last_words()}")
         site.record.read()
         cut_off += len(site.record.cut_off(leaving.pid, numbers))
         crew.append(await site.start_worker())

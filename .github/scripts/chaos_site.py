@@ -149,12 +149,13 @@ class Site:
         """Of those that should still be there: which are not, and the last that was heard of any."""
         for each in workers:
             if each.returncode is not None:
-                yield f"worker {each.pid} has ended by itself, exit code {each.returncode}; {self._last_words()}"
+                yield f"worker {each.pid} has ended by itself, exit code {each.returncode}; {self.last_words()}"
 
     def _anybody_there(self) -> bool:
         return any(each.returncode is None for each in self.workers.values())
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """What any worker has logged last."""
         said = (self.folder / "log").read_text("utf-8", "replace").splitlines()
         return f"last in the log: {said[-1]}" if said else "nothing in the log"
 
