@@ -109,6 +109,20 @@ async def test_one_that_is_left_paused_is_stopped_all_the_same(redis_server: Red
     redis_server.pause()
 
 
+@_NEEDED
+def test_a_stranger_on_its_port_is_not_taken_for_its_own(
+    redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it answers before the server has even begun, and goes when others are done with it."""
+    ports = [module._free_port(), redis_server.port]
+    monkeypatch.setattr(module, "_free_port", ports.pop)
+    slow = tmp_path / "redis-server"
+    slow.write_text(f'#!/bin/sh\nsleep 0.1\nexec {find_program()} "$@"\n')
+    slow.chmod(0o755)
+    with RedisServer(str(slow)) as server:
+        assert server.port != redis_server.port
+
+
 def test_a_program_that_ends_is_told_of_with_its_words(tmp_path: Path) -> None:
     program = tmp_path / "redis-server"
     program.write_text("#!/bin/sh\necho no memory\nexit 1\n")

@@ -109,6 +109,10 @@ class RedisServer:
 
     # ------------------------------------------------------------ inside
 
+    @property
+    def _up(self) -> Path:
+        return self._folder / "up"
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise RuntimeError(f"{self!r} does not run: restart() it")
@@ -131,11 +135,15 @@ class RedisServer:
             raise ServerNotStarted(f"none of {', '.join(PROGRAMS)} is installed: apt-get install redis-server")
         durable = ["--appendonly", "yes", "--appendfsync", "always"] if self._durable else ["--appendonly", "no"]
         own = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._folder), "--save", ""]
+        # It is made when the port is taken, and only then: whoever answers there before is a stranger. One that was
+        # killed has left its own behind.
+        self._up.unlink(missing_ok=True)
+        own += ["--unixsocket", self._up.name]
         with (self._folder / "log").open("ab") as log:
             # A group of its own: Ctrl-C in the terminal is for pytest, which ends the server after its last user.
             return subprocess.Popen(  # noqa: S603
                 [self._program, *own, *durable, "--daemonize", "no"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self._folder,
             )  # fmt: skip
 
     def _comes_up(self, process: subprocess.Popen[bytes]) -> bool:
@@ -143,7 +151,7 @@ class RedisServer:
             try:
                 process.wait(0.02)
             except subprocess.TimeoutExpired:
-                if self._answers():
+                if self._up.exists() and self._answers():
                     return True
             else:
                 return False
