@@ -457,3 +457,22 @@ async def test_a_server_that_takes_no_changes_for_now_is_waited_for(redis_server
             await queue.get_batch(1)
         await redis_server.command("REPLICAOF", "NO", "ONE")
         assert await drained(queue) == [b"a"]
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_cancellation_is_never_swallowed(redis_url: str, turns: int) -> None:
+    """Before Python 3.12 ``asyncio.wait_for()``, by which redis-py sends, returns if what it waited for is done."""
+    async with RedisQueue(redis_url) as queue:
+        await queue.put_many([b"a"])
+        batch = await queue.get_batch(1)
+
+        async def acknowledge_and_go_on() -> None:
+            await queue.ack(*batch)
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(acknowledge_and_go_on())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=5)
+        assert task.cancelled()

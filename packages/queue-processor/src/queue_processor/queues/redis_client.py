@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ class RedisClient:
         """Run it in one step; the group that it works on is made if the server has none (any more), for so many
         milliseconds if not for good.
         """
-        with self._plainly():
+        with self._plainly(), _cancellable():
             try:
                 return await self._script(script)(keys=keys, args=arguments)
             except self._errors.ResponseError as error:
@@ -57,7 +58,7 @@ class RedisClient:
 
     async def run_all(self, script: str, keys: Sequence[str], batches: Sequence[Sequence[Any]]) -> list[Any]:
         """Run it for each batch of arguments, all or none."""
-        with self._plainly():
+        with self._plainly(), _cancellable():
             known = self._script(script)
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for batch in batches:
@@ -65,7 +66,7 @@ class RedisClient:
                 return list(await pipeline.execute())
 
     async def command(self, *words: Any) -> Any:
-        with self._plainly():
+        with self._plainly(), _cancellable():
             return await self._redis.execute_command(*words)
 
     async def close(self) -> None:
@@ -101,6 +102,20 @@ class RedisClient:
 
     def _refused(self, error: Exception) -> QueueRefused:
         return QueueRefused(f"{self.place} does not let us in: {error}; check the URL's user and password")
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raise the cancellation that came meanwhile and was swallowed.
+
+    redis-py sends by ``asyncio.wait_for()``, which before Python 3.12 goes on if what it waits for is done by then
+    (CPython issue 86296). The answer is as lost as it would be by any other cancellation.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    yield
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def place_of(url: str) -> str:
