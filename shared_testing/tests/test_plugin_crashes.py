@@ -112,6 +112,7 @@ def test_what_stands_in_the_users_own_calls_is_harmless(pytester: pytest.Pyteste
             (tmp_path / "x").write_text("x")
             time.sleep(0)
             async with asyncio.Lock(): ...
+            asyncio.new_event_loop().close()
             asyncio.Queue().put_nowait(1)
             await asyncio.gather(asyncio.to_thread(open(tmp_path / "x").close))
             assert await AsyncMock(return_value=1)() == 1
