@@ -29,8 +29,10 @@ class QueueEngineContract(TaskEngineContract):
             retry = RetryPolicy(attempts=attempts, base=0.001, retry_on=(ValueError,))
             return AsyncTaskQueue(max_concurrent, timeout=timeout, retry=retry, engine=QueueEngine(ours))
 
-        async with theirs, ours, TaskWorker(theirs, [task(each) for each in TASKS]).processor():
-            yield TaskEngineUnderTest(make, in_process=False)
+        async with theirs, ours:
+            async with TaskWorker(theirs, [task(each) for each in TASKS]).processor():
+                yield TaskEngineUnderTest(make, in_process=False)
+            # A worker replies before it acknowledges: only when it has ended is nothing in flight.
             assert await ours.counts() == (0, 0, 0)
 
 
