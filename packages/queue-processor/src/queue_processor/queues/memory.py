@@ -12,13 +12,11 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from queue_processor.queues.message_queue import Counts, DeadMessage, Message
+from queue_processor.queues.message_queue import LEASE_OVER, Counts, DeadMessage, Message, check_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
-
-_LEASE_OVER = "its lease ran out: its worker died, or was cut off"
 
 
 class MemoryQueue:
@@ -26,8 +24,7 @@ class MemoryQueue:
 
     def __init__(self, *, lease: float = 30.0, max_deliveries: int = 5) -> None:
         """`lease` in seconds."""
-        if not lease > 0 or max_deliveries < 1:
-            raise ValueError(f"lease={lease}, max_deliveries={max_deliveries}: a lease takes time, and one delivery")
+        check_limits(lease, max_deliveries)
         self.lease = lease
         self.max_deliveries = max_deliveries
         self._numbers = itertools.count(1)
@@ -167,7 +164,7 @@ class MemoryQueue:
         for due, message in list(self._leased.values()):
             if due <= now:
                 del self._leased[message.id]
-                self._again(message._replace(deaths=message.deaths + 1), 0.0, _LEASE_OVER)
+                self._again(message._replace(deaths=message.deaths + 1), 0.0, LEASE_OVER)
         self._first_end = min((due for due, _ in self._leased.values()), default=float("inf"))
 
     def _again(self, message: Message, due: float, reason: str) -> None:

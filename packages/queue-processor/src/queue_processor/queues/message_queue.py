@@ -16,6 +16,16 @@ DEATHS_TO_QUARANTINE = 2
 """After so many leases that ran out, a message is handed out alone: it may be what kills its workers."""
 
 
+LEASE_OVER = "its lease ran out: its worker died, or was cut off"
+"""Why a message is a dead letter that nobody has given back."""
+
+
+def check_limits(lease: float, max_deliveries: int) -> None:
+    """Raise ValueError for what no message could come through. `lease` in seconds."""
+    if not lease > 0 or max_deliveries < 1:
+        raise ValueError(f"lease={lease}, max_deliveries={max_deliveries}: a lease takes time, and one delivery")
+
+
 class Message(NamedTuple):
     """One delivery of what was put."""
 

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from queue_processor.errors import QueueProcessorError
 from queue_processor.queues import redis_scripts as scripts
-from queue_processor.queues.message_queue import DEATHS_TO_QUARANTINE, Counts, DeadMessage, Message
+from queue_processor.queues.message_queue import (
+    DEATHS_TO_QUARANTINE,
+    LEASE_OVER,
+    Counts,
+    DeadMessage,
+    Message,
+    check_limits,
+)
 from queue_processor.queues.redis_client import RedisClient
 
 if TYPE_CHECKING:
@@ -24,8 +31,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _T = TypeVar("_T")
-
-_LEASE_OVER = "its lease ran out: its worker died, or was cut off"
 
 
 class RedisQueue:
@@ -41,8 +46,7 @@ class RedisQueue:
 
         Raises ValueError for a URL that is none, and ImportError without redis-py.
         """
-        if not lease > 0 or max_deliveries < 1:
-            raise ValueError(f"lease={lease}, max_deliveries={max_deliveries}: a lease takes time, and one delivery")
+        check_limits(lease, max_deliveries)
         self.lease = lease
         self.max_deliveries = max_deliveries
         self._others: dict[str, RedisQueue] = {}
@@ -199,7 +203,7 @@ class RedisQueue:
 
     async def _reclaim(self, *, works: bool) -> None:
         lease = round(self.lease * 1000)
-        rules = lease, DEATHS_TO_QUARANTINE, self.max_deliveries, _LEASE_OVER, int(works)
+        rules = lease, DEATHS_TO_QUARANTINE, self.max_deliveries, LEASE_OVER, int(works)
         while await self._run(scripts.RECLAIM, *rules) == scripts.BATCH:
             """There are more."""
 

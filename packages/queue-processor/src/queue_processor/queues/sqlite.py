@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from queue_processor.errors import QueueClosed, QueueProcessorError
+from queue_processor.queues.message_queue import check_limits
 from queue_processor.queues.sqlite_messages import Messages
 from queue_processor.queues.sqlite_thread import DatabaseThread, NotYet
 
@@ -48,8 +49,7 @@ class SQLiteQueue:
         name: str = "default",
     ) -> None:
         """`lease` in seconds. `name`: which of the queues in the file. It is made if need be, its folder is not."""
-        if not lease > 0 or max_deliveries < 1:
-            raise ValueError(f"lease={lease}, max_deliveries={max_deliveries}: a lease takes time, and one delivery")
+        check_limits(lease, max_deliveries)
         if durability not in ("normal", "full"):
             raise ValueError(f'durability={durability!r}: it is "normal" or "full"')
         if sqlite3.sqlite_version_info < _OLDEST:

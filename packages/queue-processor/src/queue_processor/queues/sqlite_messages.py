@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from queue_processor.queues.message_queue import DEATHS_TO_QUARANTINE, Counts, DeadMessage, Message
+from queue_processor.queues.message_queue import DEATHS_TO_QUARANTINE, LEASE_OVER, Counts, DeadMessage, Message
 from queue_processor.queues.sqlite_file import DEAD, DELAYED, LEASED, READY, SUSPECT
 from queue_processor.queues.sqlite_thread import NotYet
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from queue_processor.queues.sqlite_file import QueueFile
 
-_LEASE_OVER = "its lease ran out: its worker died, or was cut off"
 
 # Whose lease has run out may still have a say, as long as nobody else has got the message: so less is done twice.
 _MINE = "number = ? AND deliveries = ? AND queue = ? AND state = ?"
@@ -157,7 +156,7 @@ class Messages:
         run(
             "UPDATE message SET state = ?, due = ?, reason = ?, deaths = deaths + 1 "
             "WHERE queue = ? AND state = ? AND due <= ? AND deliveries >= ?",
-            (DEAD, self._last_place(file), _LEASE_OVER, self.queue, LEASED, now, self.max_deliveries),
+            (DEAD, self._last_place(file), LEASE_OVER, self.queue, LEASED, now, self.max_deliveries),
         )
         run(
             "UPDATE message SET state = (deaths + 1 >= ?), due = 0, deaths = deaths + 1 "
