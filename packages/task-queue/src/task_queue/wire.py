@@ -72,13 +72,10 @@ class Reply(NamedTuple):
     @classmethod
     def of(cls, call: Call, seconds: float, result: Any = None, error: BaseException | None = None) -> Reply:
         """`error`: what the task raised; a result that cannot be sent is an error, too."""
+        if error is None and (path := _unknown(result, "its result")):
+            error = RemoteTaskError("NotSentError", f"{path}, which JSON does not know")
         if error is None:
-            if path := _unknown(result, "its result"):
-                error = RemoteTaskError("NotSentError", f"{path}, which JSON does not know")
-            elif (size := len(_dump(result))) > MOST_BYTES:
-                error = RemoteTaskError("NotSentError", f"its result is {size:,} bytes, of at most {MOST_BYTES:,}")
-            else:
-                return cls(call.id, Status.FINISHED, result, "", "", "", seconds)
+            return cls(call.id, Status.FINISHED, result, "", "", "", seconds)
         kind = error.kind if isinstance(error, RemoteTaskError) else _full_name(type(error))
         text = str(error).removeprefix(f"{kind}: ") if isinstance(error, RemoteTaskError) else str(error)
         trace = "".join(traceback.format_exception(error))
@@ -86,7 +83,12 @@ class Reply(NamedTuple):
         return cls(call.id, status, None, kind, text[:10_000], trace[-10_000:], seconds)
 
     def encode(self) -> bytes:
-        return _dump({"v": VERSION, **self._asdict()})
+        """Of what is too large, the reply that it is."""
+        body = _dump({"v": VERSION, **self._asdict()})
+        if len(body) <= MOST_BYTES or self.result is None:
+            return body
+        text = f"its result is {len(body):,} bytes, of at most {MOST_BYTES:,}"
+        return self._replace(status=Status.FAILED, result=None, error="NotSentError", text=text).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Reply:
