@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import asyncio
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +8,10 @@ import pytest_asyncio
 from file_handler import AsyncFileHandler
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import AsyncIterator
+
+    from shared_testing.builders.processes import Processes
 
 
 @pytest_asyncio.fixture
@@ -22,12 +23,11 @@ async def handler() -> AsyncIterator[AsyncFileHandler]:
 class Command:
     """`user-export`, as its users start it: in a process of its own."""
 
-    async def start(
-        self, *arguments: object, module: str = "user_export", **options: Any
-    ) -> asyncio.subprocess.Process:
-        command = [sys.executable, "-m", module, *map(str, arguments)]
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, **options)
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    async def start(self, *arguments: object, module: str = "user_export", **options: Any) -> Process:
+        return await self._processes.start("python", "-m", module, *arguments, **options)
 
     async def run(self, *arguments: object, **options: Any) -> tuple[int, str, str]:
         """Run it to its end: exit code, stdout, stderr."""
@@ -38,5 +38,5 @@ class Command:
 
 
 @pytest.fixture
-def command() -> Command:
-    return Command()
+def command(processes: Processes) -> Command:
+    return Command(processes)
