@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared_testing.detectors.leaked_state import RULE as LEAKED_STATE
+from shared_testing.exploration.joins import JOINS_NOTICED
 from shared_testing.exploration.report import finding_of
 from shared_testing.exploration.schedule import Schedule
 from shared_testing.exploration.token import StaleToken
@@ -99,7 +100,7 @@ class _Exploration:
         progress = Progress(terminal, self._item.name, self._plan.schedules)
         failed = passed = run = Run()
         try:
-            with outcomes_in_finalizers() as lost:
+            with outcomes_in_finalizers() as lost, JOINS_NOTICED:
                 while True:
                     try:
                         schedule = search.next()
