@@ -71,9 +71,9 @@ def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     state = global_state.GlobalState()
     state.begin()
-    monkeypatch.setattr(global_state, "picture", lambda value: f"read again: {value}")
+    monkeypatch.setattr(global_state, "picture", lambda value: f"drawn: {value}")
     assert state.end("test_a") == []
     module.__dict__["rate"] = 2.25
     (change,) = state.end("test_b")
-    assert (change.name, change.before, change.after) == ("rate", "2.5", "read again: 2.25")
+    assert (change.name, change.before, change.after) == ("rate", "drawn: 2.5", "drawn: 2.25")
     assert state.end("test_c") == []

@@ -6,9 +6,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
-from shared_testing.evidence.identity import identity
 from shared_testing.evidence.log_readers import reads_log
 from shared_testing.findings import Finding, Rule
+from shared_testing.findings.identity import identity
 
 if TYPE_CHECKING:
     import asyncio

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
-from shared_testing.evidence.identity import identity
 from shared_testing.evidence.log_readers import body_of, reads_log
 from shared_testing.findings import Finding, Rule
+from shared_testing.findings.identity import identity
 from shared_testing.findings.site import is_users_frame, last_user_site, site_of_frame
 from shared_testing.loop.survivors import referrers
 

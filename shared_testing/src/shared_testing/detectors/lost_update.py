@@ -8,8 +8,8 @@ from weakref import ref
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
-from shared_testing.evidence.identity import identity
 from shared_testing.findings import Finding, Rule
+from shared_testing.findings.identity import identity
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.harmless import harmless
-from shared_testing.evidence.identity import identity
 from shared_testing.evidence.warning_readers import WarningReaders
 from shared_testing.findings.finding import Finding
+from shared_testing.findings.identity import identity
 from shared_testing.findings.site import is_users_frame, site_of_frame, user_frame
 
 if TYPE_CHECKING:

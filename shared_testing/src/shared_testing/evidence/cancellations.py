@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings.catching import catching_site, in_one_body, is_last_step
-from shared_testing.findings.site import is_users
+from shared_testing.findings.site import is_users, line_of
 from shared_testing.loop.ending import has_been_ended
 from shared_testing.loop.waits import frame_of, frames_of, future_of, suspended_coroutines
 
@@ -72,13 +72,11 @@ class Cancellations:
         # What this toolkit ends itself is no request of the program's.
         if task.done() or has_been_ended(task) or len(self.requests) >= _MOST_REQUESTS:
             return
-        places = tuple(
-            (frame.f_code, frame.f_lineno) for frame in frames_of(task) if is_users(frame.f_code.co_filename)
-        )
+        places, within = _places(task)
         # A task that has not begun, or runs just now, has no place to catch it.
         if not places:
             return
-        request = Request(task, places, task.cancelling(), _asked_by_wait_for(), _within(task))
+        request = Request(task, tuple(places), task.cancelling(), _asked_by_wait_for(), within)
         self.requests.append(request)
         self._see_it_delivered(request)
 
@@ -117,18 +115,24 @@ class Cancellations:
         return None
 
 
-def _within(task: asyncio.Task[Any]) -> weakref.ref[Any] | None:
+def _places(task: asyncio.Task[Any]) -> tuple[list[tuple[CodeType, int]], weakref.ref[Any] | None]:
+    """Where the task's own functions wait, and the library's coroutine in which the innermost of them does.
+
+    For each cancellation: to read a coroutine's frame, and a frame's code, is an audit event each.
+    """
+    places: list[tuple[CodeType, int]] = []
     inner = None
     for each in suspended_coroutines(task):
         frame = frame_of(each)
-        if frame is not None and is_users(frame.f_code.co_filename):
+        if frame is not None and is_users((code := frame.f_code).co_filename):
+            places.append((code, line_of(frame, code)))
             inner = None
         elif inner is None:
             inner = each
     try:
-        return weakref.ref(inner) if inner is not None else None
+        return places, weakref.ref(inner) if inner is not None else None
     except TypeError:
-        return None
+        return places, None
 
 
 def _asked_by_wait_for() -> bool:

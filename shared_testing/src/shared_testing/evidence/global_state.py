@@ -12,7 +12,7 @@ from collections import deque
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared_testing.evidence.identity import identity
+from shared_testing.findings.identity import identity
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _CONTAINERS = (dict, list, set, deque, bytearray)
-_SCALARS = (int, float, str, bytes, bool, type(None), tuple, frozenset)
+_PLAIN = (int, float, str, bytes, bool, type(None))
+_SCALARS = (*_PLAIN, tuple, frozenset)
 _MOST_SHOWN = 4
 _WIDEST = 50
 
@@ -46,7 +47,7 @@ class _Owner:
 
     def __init__(self, module: str, prefix: str, namespace: Any) -> None:
         self.module, self.prefix, self.namespace = module, prefix, namespace
-        self.pictures: dict[str, tuple[Any, str]] = {}
+        self.pictures: dict[str, tuple[Any, Any]] = {}
         self.read()
 
     def read(self) -> None:
@@ -55,7 +56,11 @@ class _Owner:
         self.size = len(everything)
         watched = {name: value for name, value in everything.items() if _is_watched(name, value)}
         # A plain value is kept, or its identity might be that of a later one.
-        self.pictures = {name: (_fingerprint(value), picture(value)) for name, value in watched.items()}
+        self.pictures = {
+            # Of what stays as it is, the picture can be drawn when somebody asks.
+            name: (_fingerprint(value), value if isinstance(value, _PLAIN) else picture(value))
+            for name, value in watched.items()
+        }
         instances = [name for name, value in watched.items() if not isinstance(value, (*_CONTAINERS, *_SCALARS))]
         bare = [name for name in instances if not watched[name].__dict__]
         self.parts: list[tuple[str, Callable[[Any], Any], Any]] = [
@@ -64,18 +69,18 @@ class _Owner:
             if name not in bare and not isinstance(watched[name], _SCALARS)
         ]
         self.values, self.bare = _getter(self.pictures), _getter(bare)
-        self.identities = [*map(identity, watched.values())]
+        self.identities = [*map(identity, self.values(everything))] if self.values is not None else []
 
     def is_same(self) -> bool:
         namespace = self.namespace
         if len(namespace) != self.size:
             return False
         try:
-            if [*map(identity, self.values(namespace))] != self.identities:
+            if self.values is not None and [*map(identity, self.values(namespace))] != self.identities:
                 return False
         except KeyError:
             return False
-        if any(map(_attributes_of, self.bare(namespace))):
+        if self.bare is not None and any(map(_attributes_of, self.bare(namespace))):
             return False
         for name, fingerprint, known in self.parts:  # noqa: SIM110 - a generator is a call for each
             if fingerprint(namespace[name]) != known:
@@ -84,33 +89,37 @@ class _Owner:
 
     def changed(self) -> list[tuple[str, str, str]]:
         """Each name whose value is another or differs, with both pictures."""
-        if self.is_same():
-            return []
         before = self.pictures
         self.read()
         names = dict.fromkeys([*before, *self.pictures])
         pairs = [(name, before.get(name, _NONE), self.pictures.get(name) or self._stranger(name)) for name in names]
         return [
-            (name, old[1], new[1])
+            (name, _drawn(old), _drawn(new))
             for name, old, new in pairs
             # A name that came new was defined by an import, or is of a kind that is not looked at.
-            if old is not _NONE and new is not _NONE and old[0] != new[0] and old[1] != new[1]
+            if old is not _NONE and new is not _NONE and old[0] != new[0] and _drawn(old) != _drawn(new)
         ]
 
-    def _stranger(self, name: str) -> tuple[Any, str]:
+    def _stranger(self, name: str) -> tuple[Any, Any]:
         """What took the name and is of a library's class: that of a session, where None had been."""
         value = self.namespace.get(name, _NONE)
         return _NONE if value is _NONE else (identity(value), f"a {type(value).__name__}")
 
 
-_NONE: tuple[Any, str] = (None, "")
+_NONE: tuple[Any, Any] = (None, "")
 
 
-def _getter(names: Collection[str]) -> Callable[[Any], Sequence[Any]]:
-    """All of these from a namespace. Raises KeyError."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda namespace: [namespace[name] for name in names]
+def _drawn(known: tuple[Any, Any]) -> str:
+    """The picture of what has been read."""
+    fingerprint, shown = known
+    return picture(shown) if shown is fingerprint else str(shown)
+
+
+def _getter(names: Collection[str]) -> Callable[[Any], Sequence[Any]] | None:
+    """All of these from a namespace; a single one twice, for alone it would be no sequence. Raises KeyError."""
+    if not names:
+        return None
+    return itemgetter(*names) if len(names) > 1 else itemgetter(*names, *names)
 
 
 class GlobalState:
@@ -137,6 +146,7 @@ class GlobalState:
             Change(owner.module, f"{owner.prefix}{name}", before, after, test)
             for owners in self._owners.values()
             for owner in owners
+            if not owner.is_same()
             for name, before, after in owner.changed()
         ]
         for change in found:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet, ref
 
 from shared_testing.evidence.harmless import harmless
-from shared_testing.findings.site import Site, user_frame
+from shared_testing.findings.site import Site, line_of, user_frame
 from shared_testing.loop.waits import name_of
 
 if TYPE_CHECKING:
@@ -127,4 +127,7 @@ def _deed(frame: Any) -> Deed | None:
     if asyncio._get_running_loop() is None or (task := asyncio.current_task()) is None:
         return None
     found = user_frame(frame)
-    return Deed(ref(task), name_of(task), found.f_code, found.f_lineno) if found is not None else None
+    if found is None:
+        return None
+    code = found.f_code
+    return Deed(ref(task), name_of(task), code, line_of(found, code))

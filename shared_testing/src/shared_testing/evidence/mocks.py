@@ -6,18 +6,19 @@ read, ``patch`` has already put the real thing back. So each call leaves a few w
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shared_testing.evidence.identity import identity
-from shared_testing.findings.site import site_of_frame, user_frame, user_site
+from shared_testing.findings.identity import identity
+from shared_testing.findings.site import line_of, site_of_frame, user_frame, user_site
 from shared_testing.findings.written import called_at, calls_at
 from shared_testing.patches import Patches
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FrameType
 
     from shared_testing.findings import Site
 
@@ -113,11 +114,12 @@ class MockCalls:
 
     def _mock_called(self, mock: Any) -> None:
         try:
-            if (frame := user_frame(sys._getframe(2))) is None:
+            caller = _caller()
+            if caller is None or (frame := user_frame(caller)) is None:
                 return
             # Once: each reading of it is an audit event.
             code = frame.f_code
-            key = (identity(code), frame.f_lineno)
+            key = identity(code), line_of(frame, code)
             known = self._calls.get(key)
             if known is not None and known.mock() is mock:
                 # Once more, in a loop; it is the last one now.
@@ -138,6 +140,19 @@ class MockCalls:
             )
         except Exception:  # noqa: BLE001 - as above
             return
+
+
+def _caller() -> FrameType | None:
+    """Who called the mock, by the shortest way: some are called thousands of times."""
+    inside = sys._getframe(3)
+    frame: FrameType | None = inside
+    while frame is not None and frame.f_globals is inside.f_globals:
+        frame = frame.f_back
+    # What asyncio itself calls, as the selector of its loop, no line of the user's awaits.
+    return None if frame is None or frame.f_globals is _EVENTS else frame
+
+
+_EVENTS = vars(asyncio.base_events)
 
 
 def dotted_name(own_name: str, called: Site | None) -> str:

@@ -6,6 +6,7 @@ A frame tells where it waits, not who will catch what is thrown there: that is i
 from __future__ import annotations
 
 import ast
+import opcode
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
 _CATCHES = {"CancelledError", "BaseException"}
+_PUSH_EXC_INFO = opcode.opmap["PUSH_EXC_INFO"]
 
 
 @lru_cache(maxsize=1024)
@@ -51,7 +53,7 @@ def is_last_step(code: CodeType, line: int) -> bool:
 
 def _around(code: CodeType, line: int) -> Iterator[ast.Try | ast.TryStar | ast.With | ast.AsyncWith]:
     """The statements whose body holds the line, the innermost first."""
-    if not is_users(code.co_filename) or (function := function_at(code)) is None:
+    if not is_users(code.co_filename) or not _handles_exceptions(code) or (function := function_at(code)) is None:
         return
     found = [
         node
@@ -59,6 +61,11 @@ def _around(code: CodeType, line: int) -> Iterator[ast.Try | ast.TryStar | ast.W
         if isinstance(node, (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)) and covers(node.body, line)
     ]
     yield from sorted(found, key=lambda node: node.lineno, reverse=True)
+
+
+def _handles_exceptions(code: CodeType) -> bool:
+    """Whether it has a ``try`` or a ``with`` at all: else its file, which may be long, need not be read."""
+    return _PUSH_EXC_INFO in code.co_code[::2]
 
 
 def _caught_by(node: ast.Try | ast.TryStar | ast.With | ast.AsyncWith) -> int | None:

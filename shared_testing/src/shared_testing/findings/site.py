@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared_testing.findings.identity import identity
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import CodeType, FrameType, TracebackType
@@ -107,15 +109,34 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 def site_of_frame(frame: FrameType) -> Site:
     """The line that this frame is at."""
     code = frame.f_code
-    return Site(code.co_filename, line_of(frame), code.co_qualname)
+    return Site(code.co_filename, line_of(frame, code), code.co_qualname)
 
 
-def line_of(frame: FrameType) -> int:
-    """Where the frame is; a jump back to the head of a loop has no line of its own, and gets the one before it."""
+_lines: dict[tuple[int, int], tuple[CodeType, int]] = {}
+"""To read a frame's line, Python decodes its function's table of lines up to there: a long function's takes longest."""
+_MOST_LINES = 10_000
+
+
+def line_of(frame: FrameType, code: CodeType) -> int:
+    """Where the frame of this code is."""
+    key = identity(code), frame.f_lasti
+    known = _lines.get(key)
+    # What has the number now may be another function.
+    if known is not None and known[0] is code:
+        return known[1]
+    if len(_lines) >= _MOST_LINES:
+        _lines.clear()
+    line = _read_line(frame, code)
+    _lines[key] = code, line
+    return line
+
+
+def _read_line(frame: FrameType, code: CodeType) -> int:
+    """A jump back to the head of a loop has no line of its own, and gets the one before it."""
     line: int | None = frame.f_lineno
     if line is None:
-        lines = [number for start, _, number in frame.f_code.co_lines() if number and start <= frame.f_lasti]
-        line = lines[-1] if lines else frame.f_code.co_firstlineno
+        lines = [number for start, _, number in code.co_lines() if number and start <= frame.f_lasti]
+        line = lines[-1] if lines else code.co_firstlineno
     return line
 
 

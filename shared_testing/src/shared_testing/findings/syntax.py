@@ -28,15 +28,19 @@ def tree_of(path: str) -> ast.Module | None:
 
 def function_at(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The definition that this code was compiled from."""
-    tree = tree_of(code.co_filename)
-    if tree is None:
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+    return _functions_of(code.co_filename).get((code.co_name, code.co_firstlineno))
+
+
+@lru_cache(maxsize=64)
+def _functions_of(path: str) -> dict[tuple[str, int], ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Those of the file by name and first line, which is that of the first decorator."""
+    found: dict[tuple[str, int], ast.FunctionDef | ast.AsyncFunctionDef] = {}
+    tree = tree_of(path)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            if first == code.co_firstlineno:
-                return node
-    return None
+            found.setdefault((node.name, first), node)
+    return found
 
 
 def async_functions_at(site: Site) -> Iterator[ast.AsyncFunctionDef]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from shared_testing.findings.site import Site
 
 _ASYNCIO = str(Path(asyncio.__file__).parent)
-_SUSPENDABLE = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_FRAMES = {types.CoroutineType: "cr_frame", types.GeneratorType: "gi_frame", types.AsyncGeneratorType: "ag_frame"}
+_SUSPENDABLE = tuple(_FRAMES)
 
 # A coroutine that awaits itself in a circle cannot be suspended; this only guards the walk.
 _DEEPEST = 200
@@ -65,8 +66,7 @@ def frames_of(task: asyncio.Task[Any]) -> Iterator[FrameType]:
 
 def frame_of(coroutine: Any) -> FrameType | None:
     """That of a coroutine, a generator or an async generator, while it has one."""
-    frames = (getattr(coroutine, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
-    return next((each for each in frames if each is not None), None)
+    return cast("FrameType | None", getattr(coroutine, _FRAMES[type(coroutine)]))
 
 
 def suspended_coroutines(task: asyncio.Task[Any]) -> Iterator[Any]:
