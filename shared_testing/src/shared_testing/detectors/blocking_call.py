@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.async_alternatives import async_alternative
 from shared_testing.evidence.call_sites import CallSite, call_site
+from shared_testing.evidence.interrupts import EndedByToolkit
 from shared_testing.evidence.thread_state import all_wait_for_locks
 from shared_testing.evidence.waiting_calls import WaitingCalls
 from shared_testing.findings import Finding, Rule
@@ -73,11 +73,6 @@ _NEVER_BRIEF = (
 )
 
 _STUCK_AFTER = 1.0
-_SIGNAL = getattr(signal, "SIGURG", None)
-
-
-class LoopBlockedForEver(BaseException):
-    """Ends a call on the loop's thread that nothing else could have ended. Not an Exception, which code may catch."""
 
 
 class BlockingCall(Detector):
@@ -90,20 +85,14 @@ class BlockingCall(Detector):
         self._scope: Scope | None = None
         self._found: dict[tuple[str, int], Finding] = {}
         self._crash: Exception | None = None
-        self._handler: Any = None
         self._condemned: int | None = None
 
     def install(self, observer: LoopObserver) -> None:
         self._monitor.install()
         self._monitor.stuck.append(self._stuck)
         self._calls.install()
-        if _SIGNAL is not None and threading.current_thread() is threading.main_thread():
-            # Ignored by default, and sent by nobody but a socket that was asked to: free to be used for a wake-up.
-            self._handler = signal.signal(_SIGNAL, self._end_call)
 
     def uninstall(self) -> None:
-        if _SIGNAL is not None and self._handler is not None:
-            signal.signal(_SIGNAL, self._handler)
         self._calls.uninstall()
         self._monitor.stuck.remove(self._stuck)
         self._monitor.uninstall()
@@ -157,14 +146,13 @@ class BlockingCall(Detector):
     def _stuck(self, seconds: float) -> None:
         """On the watchdog's thread: end the wait if it is proved that nothing else will."""
         monitor = self._monitor
-        if seconds < _STUCK_AFTER or self._handler is None or self._scope is None or _SIGNAL is None:
+        if seconds < _STUCK_AFTER or self._scope is None or not monitor.interrupts.reach(monitor.thread):
             return
-        if monitor.thread != threading.main_thread().ident or not all_wait_for_locks(besides=monitor.watchdog):
-            return
-        self._condemned = monitor.count
-        signal.pthread_kill(monitor.thread, _SIGNAL)
+        if all_wait_for_locks(besides=monitor.watchdog):
+            self._condemned = monitor.count
+            monitor.interrupts.ask(monitor.thread, self._end_call)
 
-    def _end_call(self, _: int, frame: FrameType | None) -> None:
+    def _end_call(self, frame: FrameType | None) -> None:
         __tracebackhide__ = True
         if self._condemned != self._monitor.count or not self._monitor.inside:
             return
@@ -175,9 +163,7 @@ class BlockingCall(Detector):
         self._found.pop((spot.site.path, spot.site.line), None)
         name = _said(spot.api) if spot.api else _LOCK
         self._add(spot, name, cause=_why_for_ever(spot.api), fix=_instead_of_ever(spot.api), instead=True)
-        raise LoopBlockedForEver(
-            f"{name} at {spot.site} would have waited for ever: nothing else runs that could end it"
-        )
+        raise EndedByToolkit(f"{name} at {spot.site} would have waited for ever: nothing else runs that could end it")
 
 
 def _with_use(finding: Finding) -> Finding:

@@ -25,7 +25,8 @@ RULE = Rule(
     explanation=(
         "The loop had nothing ready, no timer, no open connection, no job in a thread: nothing could ever wake it.\n"
         "That is a proof and no timeout, so the test is ended at once: the main task is cancelled, and its cleanup\n"
-        "runs. In production the same program sits there and does nothing."
+        "runs. In production the same program sits there and does nothing. A loop that polls what nobody is left to\n"
+        "change is ended as well, also one that never awaits, so that nobody else can run."
     ),
     bad="""
 async def move(first, second):
@@ -40,7 +41,8 @@ await gather(move(a, b), move(a, b))
     lint="none: which task comes first is not in the text",
     not_seen=(
         "a deadlock beside a timer, an open socket, a signal handler or a thread that might end it; uvloop, which has "
-        "no selector to ask; a task that nobody waits for"
+        "no selector to ask; a task that nobody waits for; a step without an end that calls functions, or whose loop is "
+        "not on the main thread"
     ),
     other_loops="nothing",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
+from shared_testing.evidence.interrupts import EndedByToolkit
 from shared_testing.evidence.log_readers import body_of, reads_log
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.identity import identity
@@ -130,10 +131,10 @@ class LostException(Detector):
             if future is not None and _is_lost(future) and not (born.wide and _fixture_holds(future)):
                 self._tell(future)
         self._born = {number: born for number, born in self._born.items() if _lives_on(born.future())}
-        # What the test itself raised has been seen.
+        # What the test itself raised has been seen, and what was ended by us has its finding.
         seen = set(map(id, raised_in(scope.error)))
         found, self._scope, self._lost = self._lost, None, []
-        return [finding for error, finding in found if id(error) not in seen]
+        return [each for error, each in found if id(error) not in seen and not isinstance(error, EndedByToolkit)]
 
     def _tell(self, future: asyncio.Future[Any]) -> None:
         # Not exception(): if there is no line to tell, it must not be marked as retrieved.

@@ -58,7 +58,7 @@ def may_end(task: asyncio.Task[Any]) -> bool:
     loops = [_loop_around(frame.f_code, frame.f_lineno) for frame in _users_frames(task)]
     return any(
         not isinstance(loop.test, ast.Constant)
-        or any(isinstance(each, (ast.Break, ast.Return, ast.Raise)) for each in _inside(loop))
+        or any(isinstance(each, (ast.Break, ast.Return, ast.Raise)) for each in inside(loop))
         for loop in loops
         if loop is not None
     )
@@ -123,37 +123,37 @@ def _locals(frame: FrameType) -> Any:
     loop = _loop_around(frame.f_code, frame.f_lineno)
     names = _looked_at(loop) if loop is not None else None
     if names is None:
-        return tuple((name, _print(value, 0, set())) for name, value in sorted(frame.f_locals.items()))
-    return tuple((name, _print(_value(name, frame), 0, set())) for name in sorted(names))
+        return tuple((name, picture(value, 0, set())) for name, value in sorted(frame.f_locals.items()))
+    return tuple((name, picture(_value(name, frame), 0, set())) for name in sorted(names))
 
 
 def _looked_at(loop: ast.While) -> set[str] | None:
     """The names and attributes that decide when the loop ends; None if it calls something, which may do anything."""
-    for node in _inside(loop):
-        if isinstance(node, ast.Call) and not _is_sleep(node):
+    for node in inside(loop):
+        if isinstance(node, ast.Call) and not is_sleep(node):
             return None
         if isinstance(node, (ast.Try, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.Yield)):
             return None
-    tests = [loop.test, *(node.test for node in _inside(loop) if isinstance(node, ast.If) and _leaves(node))]
-    return {ast.unparse(each) for test in tests for each in _chains(test)}
+    tests = [loop.test, *(node.test for node in inside(loop) if isinstance(node, ast.If) and leaves(node))]
+    return {ast.unparse(each) for test in tests for each in chains(test)}
 
 
-def _inside(node: ast.AST) -> Iterator[ast.AST]:
+def inside(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         yield child
-        yield from _inside(child)
+        yield from inside(child)
 
 
-def _is_sleep(call: ast.Call) -> bool:
+def is_sleep(call: ast.Call) -> bool:
     function = call.func
     return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == "sleep"
 
 
-def _leaves(node: ast.If) -> bool:
-    return any(isinstance(each, (ast.Break, ast.Return, ast.Raise)) for each in _inside(node))
+def leaves(node: ast.If) -> bool:
+    return any(isinstance(each, (ast.Break, ast.Return, ast.Raise)) for each in inside(node))
 
 
-def _chains(node: ast.AST) -> Iterator[ast.expr]:
+def chains(node: ast.AST) -> Iterator[ast.expr]:
     """``self.gate.ready`` and ``count``, each as long as it is written."""
     if isinstance(node, ast.Name):
         yield node
@@ -164,10 +164,10 @@ def _chains(node: ast.AST) -> Iterator[ast.expr]:
         if isinstance(root, ast.Name):
             yield node
         else:
-            yield from _chains(root)
+            yield from chains(root)
     else:
         for child in ast.iter_child_nodes(node):
-            yield from _chains(child)
+            yield from chains(child)
 
 
 def _value(written: str, frame: FrameType) -> Any:
@@ -182,7 +182,7 @@ def _value(written: str, frame: FrameType) -> Any:
     return value
 
 
-def _print(value: Any, depth: int, above: set[int]) -> Any:
+def picture(value: Any, depth: int, above: set[int]) -> Any:
     """A comparable picture of a value, some levels deep."""
     if isinstance(value, _PLAIN):
         return value
@@ -198,5 +198,5 @@ def _print(value: Any, depth: int, above: set[int]) -> Any:
         parts = list(enumerate(value))
     else:
         parts = list(getattr(value, "__dict__", {}).items())
-    shown = tuple((str(key), _print(each, depth + 1, above)) for key, each in parts[:_WIDEST])
+    shown = tuple((str(key), picture(each, depth + 1, above)) for key, each in parts[:_WIDEST])
     return type(value).__name__, id(value), len(parts), shown

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.evidence.call_sites import CallSite, call_site
+from shared_testing.evidence.interrupts import Interrupts
 from shared_testing.evidence.own_code import OwnCode
 from shared_testing.evidence.thread_state import ThreadState, is_gone
 from shared_testing.patches import Patches
@@ -64,6 +65,9 @@ class StepMonitor:
         self._tests: OwnCode | None = None
         self.stuck: list[Callable[[float], object]] = []
         """Called, on our thread, while a step has done nothing but wait: for how many seconds."""
+        self.lasting: list[Callable[[float], object]] = []
+        """The same, while a step goes on, whatever it does."""
+        self.interrupts = Interrupts()
         self.thread = 0
         """The thread that is looked at."""
         self.count = 0
@@ -93,6 +97,7 @@ class StepMonitor:
             return
         _installed.append(self)
         self._patches.set(asyncio.Handle, "_run", self._counted(asyncio.Handle._run))
+        self.interrupts.install()
         gc.callbacks.append(self._collects)
         if hasattr(os, "register_at_fork"):
             # It cannot be taken back; without our thread it does nothing.
@@ -106,6 +111,7 @@ class StepMonitor:
         _installed.remove(self)
         self._leave()
         self._patches.undo()
+        self.interrupts.uninstall()
         gc.callbacks.remove(self._collects)
         if self._state is not None:
             self._state.close()
@@ -208,7 +214,16 @@ class StepMonitor:
         if count != self._seen:
             self._seen, self._step, self._blocked_since = count, {}, None
         self._charge(spot, before, now, max(0.0, began - before.wall) + collected)
+        if self._seen == self.count and self.inside:
+            for tell in self.lasting:
+                tell(now.wall - began)
         return True
+
+    def forget_step(self) -> None:
+        """What the present step spends is told by somebody else."""
+        if self._steps and self._steps[-1] is self._step:
+            self._steps.pop()
+        self._step = {}
 
     def _spot(self) -> CallSite | None:
         frame = sys._current_frames().get(self.thread)
