@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from changelog import UNRELEASED, sections
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = [ROOT / "shared_testing", *sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml"))]
@@ -29,10 +30,12 @@ def test_the_name_carries_the_prefix(project: Path) -> None:
 
 
 @by_name
-def test_the_changelog_has_a_section_for_the_version(project: Path) -> None:
-    """Nothing is released that its users cannot read about."""
+def test_the_changelog_begins_with_what_is_next(project: Path) -> None:
+    """Nothing is released that its users cannot read about; `hatch run release:check` asks for the date, too."""
     version = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    assert f"## {version}\n" in (project / "CHANGELOG.md").read_text("utf-8")
+    newest, *older = sections((project / "CHANGELOG.md").read_text("utf-8"))
+    assert newest.title in {version, UNRELEASED}
+    assert UNRELEASED not in {each.title for each in older}
 
 
 @by_name

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import public_api
 import pytest
 from api_lines import api_of
-from public_api import FOLDERS, UNRELEASED, Snapshot
+from projects import FOLDERS
+from public_api import UNRELEASED, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

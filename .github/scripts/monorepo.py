@@ -8,28 +8,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def folders() -> list[Path]:
-    return [ROOT / "shared_testing", *sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml"))]
+from projects import read_projects
 
 
 def each(*command: str) -> None:
     if not command:
         sys.exit("each: give the command to run in every package, e.g. `monorepo.py each hatch run test`")
-    # A hatch that is started by a hatch script would take the outer environment for its own.
-    environment = {k: v for k, v in os.environ.items() if k not in ("HATCH_ENV", "HATCH_ENV_ACTIVE")}
     failed = []
-    for folder in folders():
-        name = folder.relative_to(ROOT).as_posix()
-        print(f"== {name}: {' '.join(command)}", flush=True)
-        if subprocess.run(command, cwd=folder, env=environment, check=False).returncode:
-            failed.append(name)
+    for project in read_projects():
+        print(f"== {project.path}: {' '.join(command)}", flush=True)
+        if subprocess.run(command, cwd=project.folder, env=environment(), check=False).returncode:
+            failed.append(project.path)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def environment() -> dict[str, str]:
+    """For a hatch that is started by a hatch script: it would take the outer environment for its own."""
+    return {key: value for key, value in os.environ.items() if key not in ("HATCH_ENV", "HATCH_ENV_ACTIVE")}
 
 
 if __name__ == "__main__":

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api_lines import api_of, subject
+from projects import FOLDERS, ROOT, Project, git
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = [ROOT / "shared_testing", *sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml"))]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # What may be imported from besides the package itself.
 MODULES = {"shared_testing": ("", "contracts.user_api", "exploration", "fixtures", "http")}
@@ -125,25 +124,12 @@ def _exists(package: Path, module: str) -> bool:
 
 
 def version_of(folder: Path) -> str:
-    return str(tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["version"])
-
-
-def git(*arguments: str) -> str:
-    """What git prints; nothing where there is no repository, as in an sdist."""
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
-def last_release(folder: Path) -> tuple[str, str]:
-    """The newest release's tag and version; empty before the first."""
-    prefix = f"{folder.name.replace('_', '-')}-v"
-    tags = git("tag", "--list", f"{prefix}*", "--merged", "HEAD", "--sort=-v:refname").split()
-    return (tags[0], tags[0].removeprefix(prefix)) if tags else ("", "")
+    return Project(folder).version
 
 
 def recorded(folder: Path) -> Snapshot:
     """What is promised: all that the file held at the newest release's tag; without tags, what the file says."""
-    tag, version = last_release(folder)
+    tag, version = Project(folder).last_release()
     if tag and (at_release := git("show", f"{tag}:{file_of(folder).relative_to(ROOT).as_posix()}")):
         return Snapshot.parse(at_release).released_as(version)
     return Snapshot.parse(written(folder))

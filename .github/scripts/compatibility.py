@@ -15,20 +15,17 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.version import Version
-from public_api import FOLDERS, git, last_release
+from projects import FOLDERS, ROOT, Project, export
 
-ROOT = Path(__file__).resolve().parents[2]
 UV = os.environ.get("HATCH_UV") or shutil.which("uv") or "uv"
 APPLICATION = "user-export"
 
@@ -58,12 +55,8 @@ class State:
         if not self.tag:
             return self.folder
         relative = self.folder.relative_to(ROOT).as_posix()
-        archive = subprocess.run(
-            ["git", "-C", str(ROOT), "archive", self.tag, relative], check=True, capture_output=True
-        ).stdout
         target = self.work / self.tag
-        with tarfile.open(fileobj=BytesIO(archive)) as packed:
-            packed.extractall(target, filter="data")
+        export(self.tag, [relative], target)
         return target / relative
 
     @cached_property
@@ -82,7 +75,7 @@ class State:
         return wheel
 
 
-class Release:
+class Compatibility:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.head = {folder.name: State(folder, "", work) for folder in FOLDERS}
@@ -91,13 +84,12 @@ class Release:
 
     def last(self, name: str) -> State:
         """The last release; HEAD before the first."""
-        tag, _ = last_release(self.head[name].folder)
+        tag, _ = Project(self.head[name].folder).last_release()
         return State(self.head[name].folder, tag, self.work) if tag else self.head[name]
 
     def released(self, name: str) -> list[State]:
         folder = self.head[name].folder
-        tags = git("tag", "--list", f"{name.replace('_', '-')}-v*", "--merged", "HEAD").split()
-        return [State(folder, tag, self.work) for tag in tags]
+        return [State(folder, tag, self.work) for tag in Project(folder).releases()]
 
     # ------------------------------------------------------------ pairs
 
@@ -160,7 +152,7 @@ class Release:
                     (each for each in states if each.version in need.specifier), key=lambda each: each.version
                 )
                 if not allowed:
-                    sys.exit(f"release: nothing that we have satisfies {need}")
+                    sys.exit(f"contract:release: nothing that we have satisfies {need}")
                 # The toolkit is no part of what is shipped: it tests as it is today.
                 found[need.name] = allowed[0] if ours[need.name] != "shared_testing" else self.head["shared_testing"]
                 inner = [Requirement(each) for each in found[need.name].metadata["project"].get("dependencies", [])]
@@ -207,17 +199,17 @@ def _url(state: State) -> str:
 def main(words: list[str]) -> int:
     names = [folder.name for folder in FOLDERS]
     if unknown := set(words) - {"pairs", "lowest", *names}:
-        sys.exit(f"release: {', '.join(sorted(unknown))} is no package\n\n{__doc__}")
-    with tempfile.TemporaryDirectory(prefix="release-") as folder:
-        release = Release(Path(folder))
+        sys.exit(f"contract:release: {', '.join(sorted(unknown))} is no package\n\n{__doc__}")
+    with tempfile.TemporaryDirectory(prefix="compatibility-") as folder:
+        compatibility = Compatibility(Path(folder))
         if not words or "pairs" in words:
-            release.pairs()
+            compatibility.pairs()
         for name in names:
             if not words or "lowest" in words or name in words:
-                release.lowest(name)
-    for title in release.failed:
+                compatibility.lowest(name)
+    for title in compatibility.failed:
         print(f"failed: {title}")
-    return 1 if release.failed else 0
+    return 1 if compatibility.failed else 0
 
 
 if __name__ == "__main__":
