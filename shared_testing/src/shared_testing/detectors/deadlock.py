@@ -41,8 +41,8 @@ await gather(move(a, b), move(a, b))
     lint="none: which task comes first is not in the text",
     not_seen=(
         "a deadlock beside a timer, an open socket, a signal handler or a thread that might end it; uvloop, which has "
-        "no selector to ask; a task that nobody waits for; a step without an end that calls functions, or is not on the "
-        "main thread"
+        "no selector to ask; a task that nobody waits for; an endless step that calls functions, or is not on "
+        "the main thread"
     ),
     other_loops="nothing",
 )
