@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # Lower-case words joined by hyphens: of those a folder, a module, a class and an index can all make a name.
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
+# So that the template's lines, which hold the name three times, end before the 120th column.
+LONGEST = 30
+
 # Where Hatch keeps the environments of this repository; this script runs in one of them.
 ENVIRONMENTS = Path(sys.prefix).parent
 
@@ -45,6 +48,8 @@ def _malformed(name: str, root: Path) -> str:
         words = "-".join(re.findall(r"[a-z0-9]+", name.lower())).lstrip("0123456789-")
         like = f"; {words}, say" if NAME.fullmatch(words) else ""
         return f"it takes lower-case letters and digits, a letter first, and hyphens between words{like}"
+    if len(name) > LONGEST:
+        return f"it has {len(name)} characters, and {LONGEST} are enough; shorten it"
     prefix = f"{prefix_of(root)}-"
     if name.startswith(prefix):
         return f"the prefix is put before it anyway; leave it out: {name.removeprefix(prefix)}"
@@ -69,7 +74,7 @@ def _ambiguous(module: str, root: Path, environments: Path) -> str:
         if file.stem == module:
             return f"{file.relative_to(root).as_posix()} is imported as {module}; add a word"
     for file, requirement in _requirements(root):
-        if module_of(re.match(r"[\w.-]*", requirement.lower())[0]) == module:
+        if module_of(re.split(r"[^\w.-]", requirement.lower(), maxsplit=1)[0]) == module:
             return f"{file.relative_to(root).as_posix()} asks for {requirement}, which has that name; add a word"
     # Other distributions are imported by another name than their own, or come along with what was asked for.
     for folder in sorted(environments.glob("*/lib/python*/site-packages")):
