@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,13 +43,17 @@ def check_prefix(prefix: str) -> None:
 
 def rename(new: str, root: Path = ROOT) -> dict[str, int]:
     """How many names were replaced in each file. All files are written or, if anything ends this early, none."""
-    old = prefix_of(root)
-    names = new_names(old, new, [name_of(project) for project in projects(root)])
-    pattern = any_of(names)
+    names = {
+        f"{old}-{stem}".replace("-", hyphen): f"{new}-{stem}".replace("-", hyphen)
+        for old in old_prefixes(root) - {new}
+        for stem in map(stem_of, projects(root))
+        # As an index writes it, and as the file of a wheel does.
+        for hyphen in "-_"
+    }
     before, after, counts = {}, {}, {}
-    for file in files(root) if new != old else ():
+    for file in files(root) if names else ():
         text = text_of(file)
-        renamed, count = pattern.subn(lambda match: names[match[0]], text)
+        renamed, count = any_of(names).subn(lambda match: names[match[0]], text)
         if count:
             before[file], after[file], counts[file.relative_to(root).as_posix()] = text, renamed, count
     try:
@@ -59,12 +64,16 @@ def rename(new: str, root: Path = ROOT) -> dict[str, int]:
     return counts
 
 
-def new_names(old: str, new: str, distributions: list[str]) -> dict[str, str]:
-    """By the old name, as an index writes it and as a wheel's file does. What had no prefix keeps its name."""
-    ours = [each.removeprefix(f"{old}-") for each in distributions if each.startswith(f"{old}-")]
-    return {
-        f"{old}-{each}".replace("-", hyphen): f"{new}-{each}".replace("-", hyphen) for each in ours for hyphen in "-_"
-    }
+def old_prefixes(root: Path) -> set[str]:
+    """Several where a branch came in that was begun before the last rename. A project without a prefix keeps its name:
+    it is a word like others.
+    """
+    named = [(name_of(project), f"-{stem_of(project)}") for project in projects(root)]
+    return {name.removesuffix(stem) for name, stem in named if name.endswith(stem)}
+
+
+def stem_of(project: Path) -> str:
+    return project.name.replace("_", "-")
 
 
 def any_of(names: Iterable[str]) -> re.Pattern[str]:
@@ -115,11 +124,11 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         print(f"new:prefix takes one prefix and was given {given}: hatch run new:prefix acme", file=sys.stderr)
         return 2
     (new,) = arguments
-    old = prefix_of(root)
     try:
         check_prefix(new)
+        old = prefix_of(root)
         counts = rename(new, root)
-    except Refused as refused:
+    except ValueError as refused:
         print(f"new:prefix: {refused}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -130,10 +139,13 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         return 0
     for file, count in counts.items():
         print(f"{count:4} in {file}")
-    print(f"{sum(counts.values())} names in {len(counts)} files begin with {new} now; the way back: new:prefix {old}")
+    back = f"; the way back: new:prefix {old}" if old != new else ""
+    print(f"{sum(counts.values())} names in {len(counts)} files begin with {new} now{back}")
     print("next: hatch run fmt, as lines have another length now, and hatch run test")
     return 0
 
 
 if __name__ == "__main__":
+    # What is ended politely tidies up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

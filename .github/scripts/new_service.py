@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from api_lines import api_of
 from distribution_prefix import ROOT, metadata_of, prefix_of
 from public_api import UNRELEASED, Snapshot
-from service_name import Refused, api_file, check_name, module_of
+from service_name import api_file, check_name, module_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,9 @@ def create(answers: Answers, root: Path, render: Render = render) -> None:
             package.rename(target)
             written.rename(record)
         except BaseException:
-            # Ours only if it was moved: somebody else may have made one meanwhile.
+            # Ours only what was moved: somebody else may have made one meanwhile.
+            if not written.exists():
+                record.unlink()
             if not package.exists():
                 shutil.rmtree(target)
             raise
@@ -86,17 +88,17 @@ def main(arguments: list[str], root: Path = ROOT, render: Render = render) -> in
         print(f"new:service takes one name and was given {given}: hatch run new:service rate-limiter", file=sys.stderr)
         return 2
     (name,) = arguments
-    # What is ended politely tidies up, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         check_name(name, root)
         answers = Answers.about(name, root)
         create(answers, root, render)
-    except Refused as refused:
+    except ValueError as refused:
         print(f"new:service: {refused}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"new:service was interrupted: packages/{name} was not made", file=sys.stderr)
+        # It may have come when all was done.
+        made = "there, and whole" if api_file(name, root).exists() else "not there"
+        print(f"new:service was interrupted: packages/{name} is {made}", file=sys.stderr)
         return 130
     print(f"packages/{name}: {answers.distribution}, imported as {answers.module}; its API: tests/api/{name}.txt")
     print(f"next: cd packages/{name} && hatch run test")
@@ -104,4 +106,6 @@ def main(arguments: list[str], root: Path = ROOT, render: Render = render) -> in
 
 
 if __name__ == "__main__":
+    # What is ended politely tidies up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

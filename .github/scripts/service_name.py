@@ -25,7 +25,7 @@ LONGEST = 30
 ENVIRONMENTS = Path(sys.prefix).parent
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """Nothing can be made of what was given; the message is for whoever gave it."""
 
 

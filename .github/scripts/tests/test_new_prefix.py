@@ -132,6 +132,28 @@ def test_a_name_is_a_whole_name(text: str, renamed: str, repository: Path) -> No
     assert file.read_text() == renamed
 
 
+def test_what_an_older_branch_brought_in_is_renamed_by_the_same_command(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The toolkit has the new prefix already; the package that was merged, and what it asks for, have the old one."""
+    new_prefix.rename("acme", repository)
+    merged = repository / "packages" / "merged" / "pyproject.toml"
+    merged.parent.mkdir()
+    merged.write_text('[project]\nname = "house-merged"\ndependencies = ["house-queue"]\n')
+    assert new_prefix.main(["acme"], repository) == 0
+    assert merged.read_text() == '[project]\nname = "acme-merged"\ndependencies = ["acme-queue"]\n'
+    assert "2 names in 1 files begin with acme now\n" in capsys.readouterr().out
+
+
+def test_a_name_without_a_prefix_is_a_word_like_others(repository: Path) -> None:
+    """To replace it would rename folders and prose."""
+    bare = repository / "packages" / "bare" / "pyproject.toml"
+    bare.parent.mkdir()
+    bare.write_text('[project]\nname = "bare"\n')
+    new_prefix.rename("acme", repository)
+    assert bare.read_text() == '[project]\nname = "bare"\n'
+
+
 def test_what_is_no_text_is_left_alone(repository: Path) -> None:
     """An image may hold any bytes, and a link is its target's."""
     image = b"\x89PNG\xff house-queue"
@@ -220,9 +242,10 @@ def test_an_interrupt_leaves_the_old_names(
     assert contents() == before
 
 
-def test_a_toolkit_of_another_name_is_told(repository: Path) -> None:
+def test_a_toolkit_of_another_name_is_told(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its name is what the prefix is read from."""
     file = repository / "shared_testing" / "pyproject.toml"
     file.write_text(file.read_text().replace("house-shared-testing", "house-toolkit"))
-    with pytest.raises(ValueError, match=r"has the name 'house-toolkit'; it is the prefix and -shared-testing"):
-        prefix_of(repository)
+    assert new_prefix.main(["acme"], repository) == 2
+    said = "shared_testing/pyproject.toml has the name 'house-toolkit'; it is the prefix and -shared-testing"
+    assert capsys.readouterr().err == f"new:prefix: {said}\n"

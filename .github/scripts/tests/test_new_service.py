@@ -189,21 +189,24 @@ def test_an_interrupt_leaves_nothing_half_made(
 
     before = contents(repository)
     assert new_service.main(["rate-limiter"], repository, interrupted) == 130
-    assert capsys.readouterr().err == "new:service was interrupted: packages/rate-limiter was not made\n"
+    assert capsys.readouterr().err == "new:service was interrupted: packages/rate-limiter is not there\n"
     assert contents(repository) == before
     assert not list(repository.glob(".new-*"))
 
 
-def test_between_the_folder_and_its_api_nothing_can_be_lost(
-    repository: Path, contents: Files, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", ["rate-limiter", "rate-limiter.txt"])
+def test_the_folder_and_its_api_come_together_or_not_at_all(
+    when: str, what: str, repository: Path, contents: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package without its written API would be red."""
+    """One without the other would be red."""
     before, rename = contents(repository), Path.rename
 
     def interrupted(self: Path, target: Path) -> Path:
-        if target.suffix == ".txt":
+        moved = rename(self, target) if target.name != what or when == "after" else target
+        if target.name == what:
             raise KeyboardInterrupt
-        return rename(self, target)
+        return moved
 
     monkeypatch.setattr(Path, "rename", interrupted)
     assert new_service.main(["rate-limiter"], repository, render) == 130
