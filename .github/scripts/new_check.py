@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
             print(f"from the command to green: {time.monotonic() - began:.0f} s", flush=True)
             rename(copy)
         except Failed as failed:
-            print(f"new:check failed: {failed}", file=sys.stderr)
+            print(failed, file=sys.stderr)
             return 1
     return 0
 
@@ -52,7 +52,7 @@ def scaffold(copy: Copy) -> None:
     copy.run("hatch run new:service", NAME)
     lines = (copy.root / package / "pyproject.toml").read_text("utf-8").count("\n")
     if lines > LINES:
-        raise Failed(f"{package}/pyproject.toml has {lines} lines, and a package is to carry {LINES} at most")
+        raise Failed(f"new:check: {package}/pyproject.toml has {lines} lines, and a package is to carry {LINES} at most")
     copy.run("hatch run test -q", folder=package)
     copy.run("hatch run wheel:test -q", folder=package)
     for other in OTHERS:
@@ -65,9 +65,9 @@ def scaffold(copy: Copy) -> None:
 def rename(copy: Copy) -> None:
     copy.run("hatch run new:prefix", PREFIX)
     if kept := [name for name in map(name_of, projects(copy.root)) if not name.startswith(f"{PREFIX}-")]:
-        raise Failed(f"{', '.join(kept)} did not get the prefix {PREFIX}")
+        raise Failed(f"new:check: {', '.join(kept)} did not get the prefix {PREFIX}")
     if "nothing to do" not in copy.run("hatch run new:prefix", PREFIX):
-        raise Failed("new:prefix found something to do a second time")
+        raise Failed("new:check: new:prefix found something to do a second time")
     copy.run("hatch run fmt")
     copy.run("hatch run test -q tests packages/" + NAME)
     copy.run("hatch run test -q", folder=f"packages/{NAME}")
@@ -103,7 +103,7 @@ class Copy:
         )
         print(f"  {time.monotonic() - began:.1f} s", flush=True)
         if done.returncode:
-            raise Failed(f"`{line}` in {folder or 'the root'} ended with {done.returncode}\n{done.stdout}")
+            raise Failed(f"{done.stdout}\nnew:check: `{line}` in {folder or 'the root'} ended with {done.returncode}")
         return done.stdout
 
 
