@@ -52,7 +52,7 @@ def scaffold(copy: Copy) -> None:
     copy.run("hatch run new:service", NAME)
     lines = (copy.root / package / "pyproject.toml").read_text("utf-8").count("\n")
     if lines > LINES:
-        raise Failed(f"new:check: {package}/pyproject.toml has {lines} lines, and a package is to carry {LINES} at most")
+        raise Failed(f"new:check: {package}/pyproject.toml has {lines} lines; a package carries {LINES} at most")
     copy.run("hatch run test -q", folder=package)
     copy.run("hatch run wheel:test -q", folder=package)
     for other in OTHERS:
