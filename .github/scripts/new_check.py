@@ -68,7 +68,9 @@ def rename(copy: Copy) -> None:
         raise Failed(f"new:check: {', '.join(kept)} did not get the prefix {PREFIX}")
     if "nothing to do" not in copy.run("hatch run new:prefix", PREFIX):
         raise Failed("new:check: new:prefix found something to do a second time")
-    copy.run("hatch run fmt")
+    # Shorter names let some lines fit that were broken.
+    copy.run("hatch run ruff format --quiet")
+    copy.run("hatch run lint")
     copy.run("hatch run test -q tests packages/" + NAME)
     copy.run("hatch run test -q", folder=f"packages/{NAME}")
 

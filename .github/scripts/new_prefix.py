@@ -46,7 +46,8 @@ def rename(new: str, root: Path = ROOT) -> dict[str, int]:
     names = {
         f"{old}-{stem}".replace("-", hyphen): f"{new}-{stem}".replace("-", hyphen)
         for old in old_prefixes(root) - {new}
-        for stem in map(stem_of, projects(root))
+        # "*" for all of them, as Dependabot may be told.
+        for stem in (*map(stem_of, projects(root)), "*")
         # As an index writes it, and as the file of a wheel does.
         for hyphen in "-_"
     }
@@ -141,7 +142,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         print(f"{count:4} in {file}")
     back = f"; the way back: new:prefix {old}" if old != new else ""
     print(f"{sum(counts.values())} names in {len(counts)} files begin with {new} now{back}")
-    print("next: hatch run fmt, as lines have another length now, and hatch run test")
+    print("next: hatch run fix, as lines have another length now, and hatch run test")
     return 0
 
 

@@ -81,7 +81,7 @@ def test_names_are_renamed_wherever_they_stand(
         "   3 in packages/task-queue/pyproject.toml\n"
         "   1 in shared_testing/pyproject.toml\n"
         "7 names in 4 files begin with acme-corp now; the way back: new:prefix house\n"
-        "next: hatch run fmt, as lines have another length now, and hatch run test\n"
+        "next: hatch run fix, as lines have another length now, and hatch run test\n"
     )
 
 
@@ -115,9 +115,12 @@ def test_the_old_prefix_brings_everything_back(repository: Path, contents: Bytes
         ("house-queue>=0.1,<2", "acme-queue>=0.1,<2"),
         ("house_queue-0.1.0-py3-none-any.whl", "acme_queue-0.1.0-py3-none-any.whl"),
         ("house_queue.pth", "acme_queue.pth"),
+        ("dependency-name: house-*", "dependency-name: acme-*"),
+        ("dist/house_*.whl", "dist/acme_*.whl"),
         ("the house-queue.", "the acme-queue."),
         ("house", "house"),
         ("house:{queue}", "house:{queue}"),
+        ("house-*s*", "house-*s*"),
         ("house-queues", "house-queues"),
         ("house-queue-extras", "house-queue-extras"),
         ("warehouse-queue", "warehouse-queue"),
