@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from distribution_prefix import prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,4 +111,4 @@ def test_services_import_each_other_only_by_declaration(service: str) -> None:
     """Two services that reached into each other could not be released one by one."""
     project = ROOT / "packages" / service.replace("_", "-")
     siblings = SERVICES & set(imported(project)) - {service}
-    assert {f"asyncworks-{each.replace('_', '-')}" for each in siblings} <= needs_of(project)
+    assert {f"{prefix_of()}-{each.replace('_', '-')}" for each in siblings} <= needs_of(project)

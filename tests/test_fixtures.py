@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from distribution_prefix import prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def test_a_package_sees_the_fixtures_once(project: Path, run_suite: RunSuite) ->
             assert virtual_clock.now == 3600
             assert users.url
         """,
-        conftest=(project / "tests" / "conftest.py").read_text("utf-8"),
+        conftest=conftest.read_text("utf-8") if (conftest := project / "tests" / "conftest.py").exists() else "",
     )
     result.assert_outcomes(passed=3)
 
@@ -81,7 +82,7 @@ def test_a_package_asks_for_the_toolkit_only_in_its_tests(project: Path) -> None
     """By its dependency group, so that nothing of it reaches the wheel."""
     metadata = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
     needs = [each.partition("[")[0] for each in metadata["dependency-groups"]["test"]]
-    assert "asyncworks-shared-testing" in needs
+    assert f"{prefix_of()}-shared-testing" in needs
     assert not any("shared-testing" in each for each in metadata["project"]["dependencies"])
 
 

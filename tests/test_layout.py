@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from changelog import UNRELEASED, sections
+from distribution_prefix import prefix_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = [ROOT / "shared_testing", *sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml"))]
@@ -24,9 +25,9 @@ def test_a_distribution_is_complete(project: Path) -> None:
 
 @by_name
 def test_the_name_carries_the_prefix(project: Path) -> None:
-    """The bare names belong to strangers on the public index."""
+    """One for all, and not none: the bare names belong to strangers on the public index."""
     declared = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
-    assert declared["name"] == f"asyncworks-{project.name.replace('_', '-')}"
+    assert declared["name"] == f"{prefix_of()}-{project.name.replace('_', '-')}"
 
 
 @by_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from pathlib import Path
 from typing import Any, is_typeddict
 
 import pytest
@@ -11,8 +12,8 @@ import pytest
 from shared_testing import ImpossibleStub, NotStubbed, mock_of, on
 from user_client import UserAPIClient
 
-PACKAGES = ["file_handler", "queue_processor", "task_queue", "user_client", "user_export"]
-MODULES = [import_module(name) for name in PACKAGES]
+PACKAGES = sorted(Path(__file__).resolve().parent.parent.glob("packages/*/pyproject.toml"))
+MODULES = [import_module(file.parent.name.replace("-", "_")) for file in PACKAGES]
 CLASSES = [
     found
     for module in MODULES
