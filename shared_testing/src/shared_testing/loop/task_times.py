@@ -1,0 +1,186 @@
+"""When each task of a test ran, and when it waited: so that what was meant to run at once is seen to have done so.
+
+Installed only when somebody wants to see it. Nothing of it keeps a task alive, calls its code, or gives it a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from shared_testing.findings.site import is_users, site_of_frame
+from shared_testing.loop.waits import frames_of, name_of
+from shared_testing.patches import Patches
+
+if TYPE_CHECKING:
+    from shared_testing.findings.site import Site
+    from shared_testing.loop.observer import LoopObserver
+
+MOST_TASKS = 20
+"""So many tasks of a test are kept; of the others their number."""
+MOST_STEPS = 100
+"""The same for steps, of all tasks of the test."""
+
+
+@dataclass(slots=True, eq=False)
+class TaskTime:
+    """One task."""
+
+    name: str
+    created: float
+    """Seconds since the first task of its loop, by the clock of the loop, which may be virtual."""
+    site: Site | None
+    """The user's line that made it."""
+    is_outermost: bool
+    """No task has made it: it is the test's own, or a fixture's."""
+    is_kept: bool = True
+    """False for one beyond the limit, which is only counted."""
+    ended: float | None = None
+    steps: list[tuple[float, float, Site | None]] = field(default_factory=list)
+    """When it ran, from and to, and where it has waited from then on; None when it has ended."""
+
+
+@dataclass(slots=True)
+class TaskTimes:
+    """All tasks of one test."""
+
+    tasks: list[TaskTime] = field(default_factory=list)
+    more_tasks: int = 0
+    more_steps: int = 0
+    made: int = 0
+    """How many tasks other tasks have made."""
+    most_at_once: int = 0
+    """How many of them were there at the same time: made, and not at their end."""
+    waits: int = 0
+    """How often the test's own function has waited."""
+    until: float = 0.0
+
+    def __str__(self) -> str:
+        """What is to be seen, in one sentence."""
+        if self.made:
+            tasks = "1 task" if self.made == 1 else f"{self.made} tasks"
+            if self.made == 1:
+                return f"{tasks} beside the test's own"
+            if self.most_at_once == 1:
+                return f"{tasks} beside the test's own, never more than 1 at a time: one after another"
+            return f"{tasks} beside the test's own, up to {self.most_at_once} at a time"
+        if self.waits:
+            times = "once" if self.waits == 1 else f"{self.waits} times, one after another"
+            return f"no task but the test's own, which waits {times}"
+        return "no task but the test's own, which never waits"
+
+
+class TaskRecorder:
+    """Fills a :class:`TaskTimes` for each test."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._times = TaskTimes()
+        self._is_open = False
+        self._known: WeakKeyDictionary[asyncio.Task[Any], TaskTime] = WeakKeyDictionary()
+        self._bases: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+        self._at_once = 0
+        self._steps = 0
+        self.counts_waits = False
+        """The test's own function runs: neither its fixtures nor their end."""
+
+    def install(self, observer: LoopObserver) -> None:
+        self._patches.set(asyncio.Handle, "_run", self._timed(asyncio.Handle._run))
+        observer.on_task.append(self._created)
+
+    def uninstall(self) -> None:
+        self._patches.undo()
+
+    def begin(self) -> None:
+        """A test begins."""
+        self._known.clear()
+        self._bases.clear()
+        self._at_once = self._steps = 0
+        self._times, self._is_open, self.counts_waits = TaskTimes(), True, False
+
+    def pause(self) -> None:
+        """What comes now is no part of the test."""
+        self._is_open = False
+
+    def end(self) -> TaskTimes | None:
+        """What was seen since `begin`; None if there was no task."""
+        times, self._times, self._is_open = self._times, TaskTimes(), False
+        self._known.clear()
+        return times if times.tasks else None
+
+    def _created(self, task: asyncio.Task[Any], site: Site | None) -> None:
+        if self._is_open:
+            loop = task.get_loop()
+            by = asyncio.current_task(loop) if asyncio._get_running_loop() is loop else None
+            self._add(self._times, task, self._now(loop), site, is_outermost=by is None)
+
+    def _now(self, loop: asyncio.AbstractEventLoop) -> float:
+        now = loop.time()
+        return now - self._bases.setdefault(loop, now)
+
+    def _add(
+        self, times: TaskTimes, task: asyncio.Task[Any], now: float, site: Site | None, *, is_outermost: bool
+    ) -> TaskTime:
+        is_kept = len(times.tasks) < MOST_TASKS
+        time = self._known[task] = TaskTime(_label(task), now, site, is_outermost, is_kept)
+        if not is_outermost:
+            times.made += 1
+            self._at_once += 1
+            times.most_at_once = max(times.most_at_once, self._at_once)
+        if is_kept:
+            times.tasks.append(time)
+        else:
+            times.more_tasks += 1
+        times.until = max(times.until, now)
+        return time
+
+    def _timed(self, run: Any) -> Any:
+        def _run(handle: Any) -> None:
+            task = getattr(handle._callback, "__self__", None)
+            if not self._is_open or not isinstance(task, asyncio.Task):
+                run(handle)
+                return
+            times, loop = self._times, task.get_loop()
+            is_first = loop not in self._bases
+            began = self._now(loop)
+            time = self._known.get(task)
+            if time is None:
+                # Its loop is not watched: that of an asyncio.run() in the test.
+                time = self._add(times, task, began, None, is_outermost=is_first)
+            try:
+                run(handle)
+            finally:
+                self._ran(times, time, task, began, self._now(loop))
+                # As asyncio does: an exception's frames lead here, and must not keep the handle alive.
+                del handle, task
+
+        return _run
+
+    def _ran(self, times: TaskTimes, time: TaskTime, task: asyncio.Task[Any], began: float, ended: float) -> None:
+        times.until = max(times.until, ended)
+        if done := task.done():
+            if time.ended is None:
+                self._at_once -= not time.is_outermost
+            time.ended = ended
+        elif time.is_outermost and self.counts_waits:
+            times.waits += 1
+        if not time.is_kept:
+            return
+        if self._steps >= MOST_STEPS:
+            times.more_steps += 1
+        else:
+            self._steps += 1
+            time.steps.append((began, ended, None if done else _site(task)))
+
+
+def _label(task: asyncio.Task[Any]) -> str:
+    own = task.get_name()
+    return name_of(task) if own.startswith("Task-") else own
+
+
+def _site(task: asyncio.Task[Any]) -> Site | None:
+    """The user's line that waits, the innermost."""
+    mine = [frame for frame in frames_of(task) if is_users(frame.f_code.co_filename)]
+    return site_of_frame(mine[-1]) if mine else None

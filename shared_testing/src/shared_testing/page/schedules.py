@@ -1,0 +1,40 @@
+"""A failed exploration, as the page shows it: the failing run beside asyncio's own order."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from shared_testing.exploration.lanes import lanes_of
+from shared_testing.exploration.meanwhile import changed_meanwhile
+from shared_testing.exploration.shared_things import shared_things, shared_updates
+
+if TYPE_CHECKING:
+    from shared_testing.exploration.lanes import Lanes
+    from shared_testing.exploration.result import Result
+    from shared_testing.exploration.timeline import Timeline
+
+
+def schedule_data(result: Result, passing: Timeline | None, command: str = "") -> dict[str, Any]:
+    """Plain data. `passing`: the run in asyncio's own order, where that passes."""
+    shared = shared_updates(result.timeline)
+    things = shared_things(result.timeline)
+    return {
+        "failure": f"{type(result.failure).__name__}: {result.failure}"[:600] if result.failure is not None else "",
+        "deviations": result.deviations,
+        "schedules": result.schedules,
+        "cancelled": result.cancelled,
+        "token": result.token or "",
+        "command": command,
+        "shared": (things or ([] if result.cancelled else changed_meanwhile(result.timeline)))[:4],
+        "failing": lanes_data(lanes_of(result.timeline, shared)),
+        "passing": lanes_data(lanes_of(passing, shared)) if passing is not None and passing.steps else None,
+        "uncontrolled": result.uncontrolled[:4],
+    }
+
+
+def lanes_data(lanes: Lanes) -> dict[str, Any]:
+    """As short as it can be said: a page may hold many."""
+    data = asdict(lanes)
+    data["boxes"] = [{key: value for key, value in box.items() if value or key == "row"} for box in data["boxes"]]
+    return data
