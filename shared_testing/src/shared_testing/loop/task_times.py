@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from shared_testing.findings.site import is_users, site_of_frame
 from shared_testing.loop.waits import frames_of, name_of
@@ -17,6 +18,8 @@ from shared_testing.patches import Patches
 if TYPE_CHECKING:
     from shared_testing.findings.site import Site
     from shared_testing.loop.observer import LoopObserver
+
+_HOUSEKEEPERS = (str(Path(asyncio.__file__).parent), str(Path(__file__).parent.parent))
 
 MOST_TASKS = 20
 """So many tasks of a test are kept; of the others their number."""
@@ -81,6 +84,7 @@ class TaskRecorder:
         self._is_open = False
         self._known: WeakKeyDictionary[asyncio.Task[Any], TaskTime] = WeakKeyDictionary()
         self._bases: WeakKeyDictionary[asyncio.AbstractEventLoop, float] = WeakKeyDictionary()
+        self._unseen: WeakSet[asyncio.Task[Any]] = WeakSet()
         self._at_once = 0
         self._steps = 0
         self.counts_waits = False
@@ -114,7 +118,10 @@ class TaskRecorder:
         if self._is_open:
             loop = task.get_loop()
             by = asyncio.current_task(loop) if asyncio._get_running_loop() is loop else None
-            self._add(self._times, task, self._now(loop), site, is_outermost=by is None)
+            if site is None and by is None and _is_housekeeping(task):
+                self._unseen.add(task)
+            else:
+                self._add(self._times, task, self._now(loop), site, is_outermost=by is None)
 
     def _now(self, loop: asyncio.AbstractEventLoop) -> float:
         now = loop.time()
@@ -139,7 +146,7 @@ class TaskRecorder:
     def _timed(self, run: Any) -> Any:
         def _run(handle: Any) -> None:
             task = getattr(handle._callback, "__self__", None)
-            if not self._is_open or not isinstance(task, asyncio.Task):
+            if not self._is_open or not isinstance(task, asyncio.Task) or task in self._unseen:
                 run(handle)
                 return
             times, loop = self._times, task.get_loop()
@@ -149,6 +156,9 @@ class TaskRecorder:
             if time is None:
                 # Its loop is not watched: that of an asyncio.run() in the test.
                 time = self._add(times, task, began, None, is_outermost=is_first)
+            elif not time.steps:
+                # asyncio.create_task(name=...) gives the name when it has the task.
+                time.name = _label(task)
             try:
                 run(handle)
             finally:
@@ -175,12 +185,18 @@ class TaskRecorder:
             time.steps.append((began, ended, None if done else _site(task)))
 
 
+def _is_housekeeping(task: asyncio.Task[Any]) -> bool:
+    """Whether it belongs to whoever runs the loop: asyncio's shutdown of generators and threads, our own last look."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and code.co_filename.startswith(_HOUSEKEEPERS)
+
+
 def _label(task: asyncio.Task[Any]) -> str:
     own = task.get_name()
     return name_of(task) if own.startswith("Task-") else own
 
 
 def _site(task: asyncio.Task[Any]) -> Site | None:
-    """The user's line that waits, the innermost."""
-    mine = [frame for frame in frames_of(task) if is_users(frame.f_code.co_filename)]
-    return site_of_frame(mine[-1]) if mine else None
+    """The user's line that waits, of the task's own function: ``await fetch(1)``, and not what lies below it."""
+    frame = next((frame for frame in frames_of(task) if is_users(frame.f_code.co_filename)), None)
+    return site_of_frame(frame) if frame is not None else None

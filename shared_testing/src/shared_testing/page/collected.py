@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from shared_testing.page.source_lines import source_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 SEEN_KEY = "async_seen"
 """The attribute of a test's report that holds what only the page shows, as plain data."""
@@ -26,7 +28,9 @@ _RANK = ("passed", "xpassed", "skipped", "xfailed", "failed", "error")
 class Collected:
     """The tests of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: Path) -> None:
+        """`start`: the folder from which files are named."""
+        self._start = start
         self.tests: dict[str, dict[str, Any]] = {}
         self._timelines = 0
 
@@ -40,10 +44,25 @@ class Collected:
             test["outcome"] = outcome
         test["seconds"] = round(test["seconds"] + report.duration, 4)
         if found := getattr(report, REPORT_KEY, None):
-            test["findings"] = test.get("findings", []) + [_finding(each) for each in found]
-        elif report.failed and (message := _message(report)):
-            test["message"] = message
+            test["findings"] = test.get("findings", []) + [self._finding(each) for each in found]
+        elif report.failed and (message := self._message(report)):
+            test["message"] = message if len(message) <= _MOST_MESSAGE else f"{message[:_MOST_MESSAGE]} …"
         self._add_seen(test, getattr(report, SEEN_KEY, {}))
+
+    def _finding(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        path, kept = found["path"], ("code", "symptom", "line", "function", "cause", "fix", "details")
+        shown = self._shown(path) if path is not None else None
+        return {name: found[name] for name in kept} | {"lines": source_lines(path, found["line"]), "path": shown}
+
+    def _message(self, report: Any) -> str:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if crash is None:
+            return str(report.longrepr)
+        return f"{self._shown(crash.path)}:{crash.lineno}\n{crash.message}"
+
+    def _shown(self, path: str) -> str:
+        near = os.path.relpath(path, self._start)
+        return path if near.startswith(os.pardir) else near
 
     def _add_seen(self, test: dict[str, Any], seen: Mapping[str, Any]) -> None:
         test |= seen
@@ -73,14 +92,3 @@ def _outcome(report: Any) -> str:
     if report.failed and report.when != "call":
         return "error"
     return str(report.outcome)
-
-
-def _finding(found: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("code", "symptom", "path", "line", "function", "cause", "fix", "details")
-    return {name: found[name] for name in kept} | {"lines": source_lines(found["path"], found["line"])}
-
-
-def _message(report: Any) -> str:
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = f"{crash.path}:{crash.lineno}\n{crash.message}" if crash is not None else str(report.longrepr)
-    return text if len(text) <= _MOST_MESSAGE else f"{text[:_MOST_MESSAGE]} …"

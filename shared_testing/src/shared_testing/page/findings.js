@@ -1,14 +1,16 @@
 "use strict";
 // What was found in a test.
 
-function findingView(finding) {
+function findingView(finding, schedule) {
+  // What the schedule shows below need not be said twice.
+  const details = finding.details.filter((detail) => !schedule || !schedule.token || !detail.includes(schedule.token));
   const place = finding.path === null ? "" : `${finding.path}:${finding.line}`;
   return el("article", { class: "finding" },
     el("h3", {}, ruleLink(finding.code), " ", finding.symptom),
     place ? el("p", { class: "place" }, el("code", {}, place), ` in ${finding.function}`) : "",
     finding.lines.length ? el("pre", { class: "lines", tabindex: 0, "aria-label": `source, line ${finding.line} is meant` }, finding.lines.map((line) => sourceLine(line, finding.line))) : "",
     el("dl", {}, el("dt", {}, "cause"), el("dd", {}, finding.cause), el("dt", {}, "fix"), el("dd", { class: "fix" }, finding.fix),
-      finding.details.flatMap((detail) => [el("dt", {}, "note"), el("dd", {}, detail)])));
+      details.flatMap((detail) => [el("dt", {}, "note"), el("dd", {}, detail)])));
 }
 
 function sourceLine([number, text], guilty) {
@@ -29,7 +31,7 @@ function rulesView(rules) {
 
 function testView(test) {
   return [
-    ...(test.findings || []).map(findingView),
+    ...(test.findings || []).map((finding) => findingView(finding, test.schedule)),
     test.schedule ? scheduleView(test.schedule) : "",
     test.message ? el("pre", { class: "message", tabindex: 0, "aria-label": "how it failed" }, test.message) : "",
     test.explored ? el("p", { class: "explored" }, `Explored: ${test.explored}.`) : "",

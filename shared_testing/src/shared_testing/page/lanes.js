@@ -3,8 +3,12 @@
 
 const ROW = 46, TOP = 30, BOX = 32, FEW = 16;
 
+function columnWidth(lanes) {
+  return lanes.boxes.length > FEW ? 34 : 82;
+}
+
 function lanesFigure(lanes, title, note) {
-  const column = lanes.boxes.length > FEW ? 34 : 86;
+  const column = columnWidth(lanes);
   const x = (at) => Math.round(at * column) + 4;
   const y = (row) => TOP + row * ROW;
   const width = x(lanes.columns) + 8, height = TOP + lanes.rows.length * ROW + 4;
@@ -75,22 +79,26 @@ function stepBox(box, left, top, width) {
 }
 
 function stepText(lanes, box, alone) {
-  const parts = [alone ? "" : `step ${box.number} · `, `${seconds(box.at || 0)} · ${lanes.rows[box.row]} · from ${box.begins} to ${box.ends}`];
+  const parts = [alone ? "" : `step ${box.number} · `, `${seconds(box.at)} · ${lanes.rows[box.row]} · from ${box.begins} to ${box.ends}`];
   if (box.touches) parts.push(` · ${box.touches.join(", ")}`);
   if (box.deviates) parts.push(" · asyncio itself would have let another one go first");
   return parts.join("");
 }
 
 function scheduleView(schedule) {
-  const ways = schedule.deviations ? count(schedule.deviations, "deviation") + " from asyncio’s own order" : "in asyncio’s own order";
+  const ways = schedule.deviations > 0 ? count(schedule.deviations, "deviation") + " from asyncio’s own order" : "in asyncio’s own order";
   const shared = [...schedule.shared, ...(schedule.cancelled ? [schedule.cancelled] : [])];
+  const runs = [schedule.failing, schedule.passing].filter((lanes) => lanes && lanes.boxes.length);
+  const pair = el("div", { class: "pair" }, runs.map((lanes) => lanes === schedule.passing
+    ? lanesFigure(lanes, "Passes", "asyncio’s own order")
+    : lanesFigure(lanes, schedule.failure ? "Fails" : "What ran", `${schedule.token ? ways : ""}${schedule.schedules ? `, found after ${count(schedule.schedules, "schedule")}` : ""}`)));
+  // Side by side where both fit.
+  pair.style.setProperty("--need", `${220 + Math.max(0, ...runs.map((lanes) => lanes.columns * columnWidth(lanes)))}px`);
   return el("section", { class: "schedule" },
     el("h3", {}, "The schedule"),
     schedule.failure ? el("p", { class: "failure" }, schedule.failure) : "",
     shared.length ? el("ul", { class: "shared" }, shared.map((each) => el("li", {}, each))) : "",
-    el("div", { class: "pair" },
-      schedule.failing.boxes.length ? lanesFigure(schedule.failing, schedule.failure ? "Fails" : "What ran", `${ways}${schedule.schedules ? `, found after ${count(schedule.schedules, "schedule")}` : ""}`) : "",
-      schedule.passing ? lanesFigure(schedule.passing, "Passes", "asyncio’s own order") : ""),
+    pair,
     el("p", { class: "legend" },
       el("span", { class: "key deviates" }, "goes first, though asyncio itself would have let another one"),
       el("span", { class: "key reads" }, "reads what is shared"), el("span", { class: "key writes" }, "writes it"),

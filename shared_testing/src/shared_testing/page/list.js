@@ -25,7 +25,7 @@ class TestList {
   row(entry) {
     if (entry.row) return entry.row;
     const { test } = entry;
-    const at = test.id.lastIndexOf("/") + 1;
+    const at = test.id.split("::", 1)[0].lastIndexOf("/") + 1;
     const findings = test.findings || [];
     const body = el("div", { class: "body", hidden: true });
     const has = findings.length || test.schedule || test.message || test.explored || test.tasks;
@@ -35,7 +35,7 @@ class TestList {
       el("span", { class: "facts" },
         [...entry.codes].map((code) => el("span", { class: "code" }, code)),
         el("span", { class: "outcome" }, test.outcome),
-        test.tasks && test.tasks.made ? el("span", { class: "says" }, `${count(test.tasks.made, "task")}, ${test.tasks.most} at a time`) : ""),
+        el("span", { class: "says" }, test.tasks ? atAGlance(test.tasks) : "")),
       test.tasks ? miniTasks(test.tasks) : el("span", { class: "mini" }),
       el("span", { class: "took" }, seconds(test.seconds)));
     entry.row = el("li", { class: findings.length ? "found" : "" }, head, body);

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from shared_testing.exploration.timeline import Timeline
 
 
+_KEPT = ("row", "column", "at")
+
+
 def schedule_data(result: Result, passing: Timeline | None, command: str = "") -> dict[str, Any]:
     """Plain data. `passing`: the run in asyncio's own order, where that passes."""
     shared = shared_updates(result.timeline)
@@ -33,8 +36,18 @@ def schedule_data(result: Result, passing: Timeline | None, command: str = "") -
     }
 
 
+def timeline_data(timeline: Timeline) -> dict[str, Any]:
+    """One run by itself, of which it is not known how it has ended."""
+    return {
+        "deviations": sum(step.deviates for step in timeline.steps),
+        "shared": shared_things(timeline)[:4],
+        "failing": lanes_data(lanes_of(timeline)),
+        "uncontrolled": [],
+    }
+
+
 def lanes_data(lanes: Lanes) -> dict[str, Any]:
     """As short as it can be said: a page may hold many."""
     data = asdict(lanes)
-    data["boxes"] = [{key: value for key, value in box.items() if value or key == "row"} for box in data["boxes"]]
+    data["boxes"] = [{key: value for key, value in box.items() if value or key in _KEPT} for box in data["boxes"]]
     return data

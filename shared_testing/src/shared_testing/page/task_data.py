@@ -21,6 +21,8 @@ def task_data(times: TaskTimes) -> dict[str, Any]:
     data: dict[str, Any] = {"says": str(times), "until": _seconds(times.until), "tasks": tasks}
     if times.made:
         data |= {"made": times.made, "most": times.most_at_once}
+    elif times.waits > 1:
+        data["waits"] = times.waits
     if times.more_tasks:
         data["moreTasks"] = times.more_tasks
     if times.more_steps:

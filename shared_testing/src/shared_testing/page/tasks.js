@@ -27,6 +27,11 @@ function taskTrack(task, until, places) {
   return track;
 }
 
+function atAGlance(tasks) {
+  if (tasks.made) return `${count(tasks.made, "task")}${tasks.made > 1 ? `, ${tasks.most} at a time` : ""}`;
+  return tasks.waits ? `${tasks.waits} waits in a row` : "";
+}
+
 function miniTasks(tasks) {
   const shown = tasks.tasks.slice(0, 6);
   return el("span", { class: "mini", "aria-hidden": "true" }, tasks.until ? shown.map((task) => taskTrack(task, tasks.until, null)) : "");

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 class PageWriter:
     """A pytest plugin that gathers the reports, and writes the page when the session ends, however it does."""
 
-    def __init__(self, path: Path, named: str, make: Callable[[Collected, int], str]) -> None:
-        """`named`: what the user has written; `make`: the page, from what was collected and the exit status."""
-        self._path = path
+    def __init__(self, start: Path, named: str, make: Callable[[Collected, int], str]) -> None:
+        """`named`: what the user has written, from `start`; `make`: the page, also from the exit status."""
+        self._path = start / named
         self._named = named
         self._make = make
-        self._collected = Collected()
+        self._collected = Collected(start)
         self.says = ""
 
     def pytest_runtest_logreport(self, report: Any) -> None:

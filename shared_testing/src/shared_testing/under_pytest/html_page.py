@@ -1,9 +1,8 @@
-"""``--findings-html=FILE``: the run as a page. Nothing of it is imported, or called for a test, unless it is asked for."""
+"""``--findings-html=FILE``: the run as a page. Unless it is asked for, nothing of it is imported or called."""
 
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Under xdist the reports reach the controller, which is the one that writes.
     if not hasattr(config, "workerinput"):
         start = config.rootpath if on_command_line is None else config.invocation_params.dir
-        config.pluginmanager.register(PageWriter(Path(start, named), str(named), _Maker(config)))
+        config.pluginmanager.register(PageWriter(start, named, _Maker(config)))
 
 
 class _Recording:
@@ -110,7 +109,7 @@ class _Maker:
         return document(data, f"async findings: {config.rootpath.name}")
 
 
-_ENDED = {
+_ENDED: dict[int, str] = {
     pytest.ExitCode.INTERRUPTED: "The run was interrupted: these are the tests that had ended.",
     pytest.ExitCode.INTERNAL_ERROR: "The run was ended by an error of pytest or a plugin: not every test is here.",
     pytest.ExitCode.NO_TESTS_COLLECTED: "No test was collected.",
