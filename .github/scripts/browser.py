@@ -44,7 +44,8 @@ def find_program() -> str:
 @asynccontextmanager
 async def started() -> AsyncIterator[Browser]:
     """A browser with a profile of its own, which is gone afterwards."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+    profile = await asyncio.to_thread(tempfile.mkdtemp)
+    try:
         options = ["--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run"]
         options += ["--disable-gpu", "--disable-extensions", "--disable-background-networking", "--hide-scrollbars"]
         if os.geteuid() == 0:
@@ -69,6 +70,8 @@ async def started() -> AsyncIterator[Browser]:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
             await process.communicate()
+    finally:
+        await asyncio.to_thread(shutil.rmtree, profile, ignore_errors=True)
 
 
 async def _address(process: asyncio.subprocess.Process) -> str:

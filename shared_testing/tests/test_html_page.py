@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -12,8 +12,6 @@ import pytest
 from shared_testing.page import collected
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared_testing.builders.files import FileBuilders
 
 _OPTIONS = ["-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
@@ -62,6 +60,9 @@ class Account:
         read = self.balance
         await asyncio.sleep(0.01)
         self.balance = read + amount
+
+    def __repr__(self):
+        return "an account"
 
 @pytest.mark.explore
 async def test_deposits():
@@ -234,6 +235,19 @@ def test_a_page_that_cannot_be_written_changes_no_result(pytester: pytest.Pytest
     result.stdout.fnmatch_lines([told])
 
 
+def test_a_mistake_of_ours_changes_no_result(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends as it would, and says where the findings are to be had."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("broken")
+
+    monkeypatch.setattr(collected.Collected, "data", broken)
+    pytester.makepyfile(test_it="def test_one(): pass")
+    result = pytester.runpytest_inprocess(*_OPTIONS, "--findings-html=page.html")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["--findings-html=page.html: the page could not be made (KeyError: 'broken'); *"])
+
+
 def test_a_full_disk_leaves_the_older_page(pytester: pytest.Pytester, files: FileBuilders) -> None:
     """Whole, as it was, and nothing beside it."""
     pytester.makepyfile(test_it="def test_one(): pass")
@@ -262,13 +276,8 @@ def test_an_older_page_is_replaced_as_a_whole(pytester: pytest.Pytester) -> None
 def test_a_device_is_written_to_and_not_replaced(pytester: pytest.Pytester) -> None:
     """Root could replace /dev/null by a file."""
     pytester.makepyfile(test_it="def test_one(): pass")
-    os.mkfifo(pytester.path / "pipe")
-    reader = os.open(pytester.path / "pipe", os.O_RDWR | os.O_NONBLOCK)
-    try:
-        pytester.runpytest_inprocess(*_OPTIONS, "--findings-html=/dev/null")
-        assert not os.path.isfile("/dev/null")  # noqa: PTH113
-    finally:
-        os.close(reader)
+    pytester.runpytest_inprocess(*_OPTIONS, "--findings-html=/dev/null")
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_page_of_many_tests_stays_small(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared_testing.evidence import harmless
+from shared_testing.loop import task_times
 from shared_testing.loop.observer import LoopObserver
 from shared_testing.loop.task_times import MOST_STEPS, MOST_TASKS, TaskRecorder, TaskTimes
 from shared_testing.loop.virtual_clock import VirtualClockLoop
@@ -170,3 +172,15 @@ def test_outside_of_a_test_nothing_is_kept(recorder: TaskRecorder) -> None:
     recorder.pause()
     asyncio.run(one_helper_at_once())
     assert recorder.end() is None
+
+
+def test_a_crash_of_ours_is_nobodys_failure(recorder: TaskRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program runs on; the summary says what went wrong."""
+
+    def broken(_: object) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(harmless, "crashes", [])
+    monkeypatch.setattr(task_times, "_site", broken)
+    assert seen(recorder, in_a_row).waits == 3
+    assert harmless.crashes[0] == "TaskRecorder._ended() crashed: ValueError: broken"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from shared_testing.evidence.harmless import harmless
 from shared_testing.findings.site import is_users, site_of_frame
 from shared_testing.loop.waits import frames_of, name_of
 from shared_testing.patches import Patches
@@ -115,21 +116,21 @@ class TaskRecorder:
         return times if times.tasks else None
 
     def _created(self, task: asyncio.Task[Any], site: Site | None) -> None:
-        if self._is_open:
-            loop = task.get_loop()
+        loop = task.get_loop()
+        # uvloop runs its callbacks itself: there a task would be seen to begin, and never to end.
+        if self._is_open and isinstance(loop, asyncio.BaseEventLoop):
             by = asyncio.current_task(loop) if asyncio._get_running_loop() is loop else None
             if site is None and by is None and _is_housekeeping(task):
                 self._unseen.add(task)
             else:
-                self._add(self._times, task, self._now(loop), site, is_outermost=by is None)
+                self._add(task, self._now(loop), site, is_outermost=by is None)
 
     def _now(self, loop: asyncio.AbstractEventLoop) -> float:
         now = loop.time()
         return now - self._bases.setdefault(loop, now)
 
-    def _add(
-        self, times: TaskTimes, task: asyncio.Task[Any], now: float, site: Site | None, *, is_outermost: bool
-    ) -> TaskTime:
+    def _add(self, task: asyncio.Task[Any], now: float, site: Site | None, *, is_outermost: bool) -> TaskTime:
+        times = self._times
         is_kept = len(times.tasks) < MOST_TASKS
         time = self._known[task] = TaskTime(_label(task), now, site, is_outermost, is_kept)
         if not is_outermost:
@@ -145,35 +146,42 @@ class TaskRecorder:
 
     def _timed(self, run: Any) -> Any:
         def _run(handle: Any) -> None:
-            task = getattr(handle._callback, "__self__", None)
-            if not self._is_open or not isinstance(task, asyncio.Task) or task in self._unseen:
-                run(handle)
-                return
-            times, loop = self._times, task.get_loop()
-            is_first = loop not in self._bases
-            began = self._now(loop)
-            time = self._known.get(task)
-            if time is None:
-                # Its loop is not watched: that of an asyncio.run() in the test.
-                time = self._add(times, task, began, None, is_outermost=is_first)
-            elif not time.steps:
-                # asyncio.create_task(name=...) gives the name when it has the task.
-                time.name = _label(task)
+            step = self._begins(handle) if self._is_open else None
             try:
                 run(handle)
             finally:
-                self._ran(times, time, task, began, self._now(loop))
+                if step is not None:
+                    self._ended(*step)
                 # As asyncio does: an exception's frames lead here, and must not keep the handle alive.
-                del handle, task
+                del handle, step
 
         return _run
 
-    def _ran(self, times: TaskTimes, time: TaskTime, task: asyncio.Task[Any], began: float, ended: float) -> None:
-        times.until = max(times.until, ended)
+    @harmless(None)
+    def _begins(self, handle: Any) -> tuple[asyncio.Task[Any], TaskTime, float] | None:
+        """The task whose step it is, if it is one's, and when."""
+        task = getattr(handle._callback, "__self__", None)
+        if not isinstance(task, asyncio.Task) or task in self._unseen:
+            return None
+        loop = task.get_loop()
+        is_first = loop not in self._bases
+        now, time = self._now(loop), self._known.get(task)
+        if time is None:
+            # Its loop is not watched: that of an asyncio.run() in the test.
+            time = self._add(task, now, None, is_outermost=is_first)
+        elif not time.steps:
+            # asyncio.create_task(name=...) gives the name when it has the task.
+            time.name = _label(task)
+        return task, time, now
+
+    @harmless(None)
+    def _ended(self, task: asyncio.Task[Any], time: TaskTime, began: float) -> None:
+        times, now = self._times, self._now(task.get_loop())
+        times.until = max(times.until, now)
         if done := task.done():
             if time.ended is None:
                 self._at_once -= not time.is_outermost
-            time.ended = ended
+            time.ended = now
         elif time.is_outermost and self.counts_waits:
             times.waits += 1
         if not time.is_kept:
@@ -182,7 +190,7 @@ class TaskRecorder:
             times.more_steps += 1
         else:
             self._steps += 1
-            time.steps.append((began, ended, None if done else _site(task)))
+            time.steps.append((began, now, None if done else _site(task)))
 
 
 def _is_housekeeping(task: asyncio.Task[Any]) -> bool:

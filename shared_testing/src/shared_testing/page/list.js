@@ -48,7 +48,7 @@ class TestList {
     const opens = open === undefined ? entry.body.hidden : open;
     if (opens && !entry.body.firstChild) {
       const view = testView(entry.test);
-      entry.body.append(...(view.length ? view : [el("p", { class: "quiet" }, "Nothing to tell of it: no finding, and no task of an event loop.")]));
+      entry.body.append(...(view.length ? view : [el("p", { class: "quiet" }, "Nothing to tell of it: no finding, and no task was seen.")]));
     }
     entry.body.hidden = !opens;
     entry.head.setAttribute("aria-expanded", String(opens));

@@ -12,7 +12,7 @@ function bar(kind, from, to, whole, text) {
   return element;
 }
 
-function taskTrack(task, until, places) {
+function taskTrack(task, until, places, isAlone) {
   const [, created, ended, , , steps] = task;
   const last = ended === null ? until : ended;
   const track = el("span", { class: "track" }, bar(ended === null ? "life open" : "life", created, last, until));
@@ -22,7 +22,7 @@ function taskTrack(task, until, places) {
     if (places && next > from && (ended === null || from < ended)) {
       track.append(bar("waits", from, next, until, place === null ? "" : places[place]));
     }
-    track.append(bar("runs", began, from, until));
+    if (places || isAlone) track.append(bar("runs", began, from, until));
   });
   return track;
 }
@@ -34,7 +34,7 @@ function atAGlance(tasks) {
 
 function miniTasks(tasks) {
   const shown = tasks.tasks.slice(0, 6);
-  return el("span", { class: "mini", "aria-hidden": "true" }, tasks.until ? shown.map((task) => taskTrack(task, tasks.until, null)) : "");
+  return el("span", { class: "mini", "aria-hidden": "true" }, tasks.until ? shown.map((task) => taskTrack(task, tasks.until, null, shown.length === 1)) : "");
 }
 
 function tasksView(tasks) {

@@ -29,13 +29,18 @@ class PageWriter:
         self._collected.add(report)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
+        option = f"--findings-html={self._named}"
         try:
             write_whole(self._path, self._make(self._collected, int(exitstatus)))
         except OSError as error:
             self.says = (
-                f"--findings-html={self._named}: the page could not be written to {self._path} "
-                f"({error.strerror or error}); the tests' results stand. Name a file in a folder that can be written, "
-                "on a disk with room, and run again"
+                f"{option}: the page could not be written to {self._path} ({error.strerror or error}); the tests' "
+                "results stand. Name a file in a folder that can be written, on a disk with room, and run again"
+            )
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the run of others
+            self.says = (
+                f"{option}: the page could not be made ({type(error).__name__}: {error}); the tests' results stand. "
+                "Please report it; --findings-json=FILE has the findings"
             )
         else:
             self.says = f"async findings as a page: {self._path}"
