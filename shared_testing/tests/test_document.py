@@ -12,6 +12,7 @@ from shared_testing.page.document import blob, document, visible
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
+    "</script <b id=injected ",
     "<!-- <script>",
     "--><img src=x onerror=alert(1)>",
     "\"' onmouseover='alert(1)",

@@ -34,12 +34,8 @@ class Account:
         await asyncio.sleep(0.01)
         self.balance = read + amount
 
-async def fetch(number):
-    await asyncio.sleep(0.001)
-    return number
-
 async def test_leaks_a_poller():
-    asyncio.create_task(fetch(1))
+    asyncio.create_task(asyncio.sleep(3600))
 
 @pytest.mark.explore
 async def test_deposits():
@@ -70,6 +66,7 @@ import pytest
 
 NAMES = [
     "</script><script>alert(1)</script>",
+    "</script <b id=injected ",
     "<img src=x onerror=alert(1)>",
     "<!-- <script>",
     "\\"' onfocus='alert(1)' autofocus='",
@@ -77,7 +74,7 @@ NAMES = [
     "javascript:alert(1)",
 ]
 
-@pytest.mark.parametrize("name", NAMES, ids=NAMES[:4] + ["unseen", NAMES[5]])
+@pytest.mark.parametrize("name", NAMES, ids=NAMES[:5] + ["unseen", NAMES[6]])
 async def test_hostile(name):
     task = asyncio.create_task(asyncio.sleep(60), name=name)  # </script><script>alert(1)</script><!-- <b id="injected">
     await asyncio.sleep(0)
@@ -177,10 +174,10 @@ async def test_a_finding_shows_its_line_cause_and_fix(browser: Browser, pages: d
     text = await page.js(
         '[...document.querySelectorAll(".finding")].find((e) => /AT301/.test(e.textContent)).innerText'
     )
-    assert "test_it.py:18 in test_leaks_a_poller" in text
+    assert "test_it.py:14 in test_leaks_a_poller" in text
     assert "asyncio.create_task() returned a task that nobody awaited or cancelled" in text
     guilty = await page.js('[...document.querySelectorAll(".guilty")].map((line) => line.innerText.trim())')
-    assert any(line.startswith("▶ 18") and "asyncio.create_task(fetch(1))" in line for line in guilty)
+    assert any(line.startswith("▶ 14") and "asyncio.create_task(asyncio.sleep(3600))" in line for line in guilty)
 
 
 async def test_a_rule_has_its_page(browser: Browser, pages: dict[str, Path]) -> None:
@@ -380,9 +377,14 @@ async def test_hostile_text_is_inert(browser: Browser, pages: dict[str, Path]) -
     assert strange == 0
     assert await page.js("document.scripts.length") == 2
     shown = "\n".join(await names(page))
-    for name in ("</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<!-- <script>"):
+    for name in (
+        "</script><script>alert(1)</script>",
+        "</script <b id=injected ",
+        "<img src=x onerror=alert(1)>",
+        "<!-- <script>",
+    ):
         assert f"test_hostile[{name}]" in shown
-    text = await page.js("document.body.innerText")
+    text = await page.js('document.getElementById("page").textContent')
     assert "<b id=injected>" in text
     assert "nul\\u0000 line\\u2028 turned\\u202e half\\ud800" in text
 
