@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
+
+import pytest
 
 from shared_testing import explore
 from shared_testing.exploration.lanes import MOST_ROWS, MOST_STEPS, lanes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 
 class Account:
@@ -42,6 +48,70 @@ def test_reads_and_writes_are_where_they_happen() -> None:
         ("later", "writes self.balance"),
         ("Account.deposit", "writes self.balance"),
     ]
+
+
+async def counted() -> None:
+    account = Account()
+
+    async def worker() -> None:
+        for _ in range(2):
+            await asyncio.sleep(0.01)
+            read = account.balance
+            await asyncio.sleep(0.01)
+            account.balance = read + 1
+
+    await asyncio.gather(worker(), asyncio.create_task(worker(), name="named"))
+    raise ValueError
+
+
+async def counted_by_one_await() -> None:
+    account = Account()
+
+    async def worker() -> None:
+        for _ in range(2):
+            read = account.balance
+            await asyncio.sleep(0.01)
+            account.balance = read + 1
+
+    await asyncio.gather(worker(), asyncio.create_task(worker(), name="named"))
+    raise ValueError
+
+
+async def woken_in_vain() -> None:
+    account, turn = Account(), asyncio.Event()
+
+    async def worker() -> None:
+        while account.balance < 2:
+            await two_turns(turn)
+            read = account.balance
+            await asyncio.sleep(0.01)
+            account.balance = read + 1
+
+    workers = [worker(), asyncio.create_task(worker(), name="named")]
+    asyncio.get_running_loop().call_later(0.01, turn.set)
+    await asyncio.gather(*workers)
+    raise ValueError
+
+
+async def two_turns(turn: asyncio.Event) -> None:
+    await turn.wait()
+    await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [
+        (counted, ["", "reads", "writes", "reads", "writes"]),
+        (counted_by_one_await, ["reads", "reads writes", "writes"]),
+        (woken_in_vain, ["", "", "reads", "writes"]),
+    ],
+)
+def test_a_step_may_go_round_in_a_loop(scenario: Callable[[], Coroutine[Any, Any, None]], expected: list[str]) -> None:
+    """From the write at its end to the await at its head; one that stays where it was has done neither."""
+    lanes = lanes_of(explore(scenario).timeline)
+    row = lanes.rows.index("named")
+    touches = [" ".join(touch.split()[0] for touch in box.touches) for box in lanes.boxes if box.row == row]
+    assert touches[: len(expected)] == expected
 
 
 def test_a_step_has_a_place_of_its_own_and_time_makes_gaps() -> None:

@@ -7,10 +7,12 @@ same lanes.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shared_testing.exploration.shared_things import shared_updates
+from shared_testing.findings.syntax import covers, loops_at, own_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,15 +119,36 @@ def _waits(boxes: Sequence[Box]) -> list[tuple[int, float, float]]:
 
 
 def _touches(step: Step, update: LostUpdate) -> list[str]:
-    """Whether the lines that the step ran through have the read, or the write: as far as can be said without loops."""
+    """Whether the step has read what is shared, or written it: by the lines that it ran through."""
     own = (update.read.path, update.read.function)
-    begins = step.begins.line if step.begins is not None and step.begins[::2] == own else None
-    ends = step.ends.line if step.ends is not None and step.ends[::2] == own else None
-    # A step that only begins or ends in that function has run through it from its first line, or to its last.
-    if begins is None and ends is None:
-        return []
-    first, last = begins or 0, ends if ends is not None else 10**9
-    touches = [f"reads {update.what}"] if ends is not None and first <= update.read.line <= last else []
-    if begins is not None and first <= update.write.line and (ends is None or update.write.line <= last):
+    begins, ends = [site if site is not None and site[::2] == own else None for site in (step.begins, step.ends)]
+    touches = []
+    # What stands on the line of an await is read before it waits, and written after it has.
+    if ends is not None and any(lines.first < update.read.line <= lines.last for lines in _ran(begins, ends)):
+        touches.append(f"reads {update.what}")
+    if begins is not None and any(lines.first <= update.write.line < lines.last for lines in _ran(begins, ends)):
         touches.append(f"writes {update.what}")
     return touches
+
+
+class _Lines(NamedTuple):
+    first: int
+    last: int
+
+
+_FIRST, _LAST = 0, 10**9
+
+
+def _ran(begins: Site | None, ends: Site | None) -> list[_Lines]:
+    """From one await of a function to the next: straight on, or by the end of a loop and its head."""
+    first, last = begins.line if begins is not None else _FIRST, ends.line if ends is not None else _LAST
+    if begins is None or ends is None or first < last:
+        return [_Lines(first, last)]
+    loop = next((each for each in reversed(list(loops_at(begins))) if covers([each], last)), None)
+    if loop is None:
+        return [_Lines(first, _LAST)]
+    awaits = {node.lineno for node in own_nodes(loop) if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))}
+    if first == last and awaits != {first}:
+        # Woken in vain, more likely than round the whole loop without a stop: a queue was empty again.
+        return []
+    return [_Lines(first, _LAST if loop.end_lineno is None else loop.end_lineno + 1), _Lines(loop.lineno - 1, last)]

@@ -91,7 +91,7 @@ function scheduleView(schedule) {
   const runs = [schedule.failing, schedule.passing].filter((lanes) => lanes && lanes.boxes.length);
   const pair = el("div", { class: "pair" }, runs.map((lanes) => lanes === schedule.passing
     ? lanesFigure(lanes, "Passes", "asyncio’s own order")
-    : lanesFigure(lanes, schedule.failure ? "Fails" : "What ran", `${schedule.token ? ways : ""}${schedule.schedules ? `, found after ${count(schedule.schedules, "schedule")}` : ""}`)));
+    : lanesFigure(lanes, schedule.token ? "Fails" : "What ran", `${schedule.token ? ways : ""}${schedule.schedules ? `, found after ${count(schedule.schedules, "schedule")}` : ""}`)));
   // Side by side where both fit.
   pair.style.setProperty("--need", `${220 + Math.max(0, ...runs.map((lanes) => lanes.columns * columnWidth(lanes)))}px`);
   return el("section", { class: "schedule" },

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shared_testing.exploration.lanes import lanes_of
 from shared_testing.exploration.meanwhile import changed_meanwhile
 from shared_testing.exploration.shared_things import shared_things, shared_updates
+from shared_testing.exploration.verdicts import ProvedStuck
 
 if TYPE_CHECKING:
     from shared_testing.exploration.lanes import Lanes
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
     from shared_testing.exploration.timeline import Timeline
 
 
+_MOST_MESSAGE = 600
 _KEPT = ("row", "column", "at")
 
 
 def schedule_data(result: Result, passing: Timeline | None, command: str = "") -> dict[str, Any]:
     """Plain data. `passing`: the run in asyncio's own order, where that passes."""
-    shared = shared_updates(result.timeline)
+    shared, failure = shared_updates(result.timeline), result.failure
     things = shared_things(result.timeline)
     return {
-        "failure": f"{type(result.failure).__name__}: {result.failure}"[:600] if result.failure is not None else "",
+        # A standstill says nothing but what the finding does.
+        "failure": "" if isinstance(failure, ProvedStuck) else f"{type(failure).__name__}: {failure}"[:_MOST_MESSAGE],
         "deviations": result.deviations,
         "schedules": result.schedules,
         "cancelled": result.cancelled,

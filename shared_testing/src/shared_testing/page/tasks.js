@@ -5,8 +5,10 @@ function part(value, whole) {
   return `${Math.max(0, Math.min(100, (value / whole) * 100)).toFixed(3)}%`;
 }
 
-function bar(kind, from, to, whole, text) {
-  const element = el("span", { class: kind, title: text || false }, text || "");
+function bar(kind, from, to, whole, place) {
+  // Where there is no room for a line, the pointer finds it.
+  const fits = place && to - from > whole * 0.07;
+  const element = el("span", { class: kind, title: place || false }, fits ? place.slice(place.indexOf(":") + 1) : "");
   element.style.left = part(from, whole);
   element.style.width = part(to - from, whole);
   return element;

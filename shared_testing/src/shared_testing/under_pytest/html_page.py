@@ -81,7 +81,7 @@ class _Recording:
         from shared_testing.under_pytest.exploring import EXPLORED
 
         seen = report.__dict__.setdefault(SEEN_KEY, {})
-        if (told := getattr(report, EXPLORED, None)) is not None and told["says"]:
+        if (told := getattr(report, EXPLORED, None)) is not None and told["says"] and not told["token"]:
             seen["explored"] = told["says"]
         if report.when == "teardown" and (times := self._recorder.end()) is not None:
             seen["tasks"] = task_data(times)
