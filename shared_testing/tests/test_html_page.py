@@ -189,7 +189,14 @@ def test_a_run_that_is_cut_short_leaves_a_page(seen: Seen) -> None:
     assert [test["outcome"] for test in seen(TESTS, "-x")["tests"]] == ["failed"]
     data = seen("def test_one(): pass\ndef test_two(): raise KeyboardInterrupt\n")
     assert list(data["named"]) == ["test_one"]
-    assert data["ended"] == "The run was interrupted: these are the tests that had ended."
+    assert data["ended"] == "The run was interrupted: what is here is what had ended by then."
+
+
+def test_a_file_that_cannot_be_imported_is_on_the_page(seen: Seen) -> None:
+    """Who looks for its tests sees why there are none."""
+    (test,) = seen("import no_such_module\n")["tests"]
+    assert (test["id"], test["outcome"]) == ("test_it.py", "error")
+    assert "No module named 'no_such_module'" in test["message"]
 
 
 def test_the_result_of_a_run_is_the_same_with_a_page(pytester: pytest.Pytester) -> None:

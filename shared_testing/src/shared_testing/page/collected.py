@@ -36,18 +36,24 @@ class Collected:
 
     def add(self, report: Any) -> None:
         """One of a test's three reports."""
-        test = self.tests.get(report.nodeid)
-        if test is None:
-            test = self.tests[report.nodeid] = {"id": report.nodeid, "outcome": "passed", "seconds": 0.0}
+        test = self._test(report.nodeid)
         outcome = _outcome(report)
-        if _RANK.index(outcome) > _RANK.index(test["outcome"]):
+        # Plugins have outcomes of their own (a rerun): what is said of the test is what follows.
+        if outcome in _RANK and _RANK.index(outcome) > _RANK.index(test["outcome"]):
             test["outcome"] = outcome
         test["seconds"] = round(test["seconds"] + report.duration, 4)
         if found := getattr(report, REPORT_KEY, None):
             test["findings"] = test.get("findings", []) + [self._finding(each) for each in found]
-        elif report.failed and (message := self._message(report)):
-            test["message"] = message if len(message) <= _MOST_MESSAGE else f"{message[:_MOST_MESSAGE]} …"
+        elif report.failed:
+            test["message"] = self._message(report)
         self._add_seen(test, getattr(report, SEEN_KEY, {}))
+
+    def add_uncollected(self, report: Any) -> None:
+        """A file, say, that cannot be imported."""
+        self._test(report.nodeid or "collection").update(outcome="error", message=self._message(report))
+
+    def _test(self, name: str) -> dict[str, Any]:
+        return self.tests.setdefault(name, {"id": name, "outcome": "passed", "seconds": 0.0})
 
     def _finding(self, found: Mapping[str, Any]) -> dict[str, Any]:
         path, kept = found["path"], ("code", "symptom", "line", "function", "cause", "fix", "details")
@@ -56,9 +62,10 @@ class Collected:
 
     def _message(self, report: Any) -> str:
         crash = getattr(report.longrepr, "reprcrash", None)
-        if crash is None:
-            return str(report.longrepr)
-        return f"{self._shown(crash.path)}:{crash.lineno}\n{crash.message}"
+        text = str(report.longrepr)
+        if crash is not None:
+            text = f"{self._shown(crash.path)}:{crash.lineno}\n{crash.message}"
+        return text if len(text) <= _MOST_MESSAGE else f"{text[:_MOST_MESSAGE]} …"
 
     def _shown(self, path: str) -> str:
         near = os.path.relpath(path, self._start)

@@ -13,7 +13,7 @@ function lanesFigure(lanes, title, note) {
   const y = (row) => TOP + row * ROW;
   const width = x(lanes.columns) + 8, height = TOP + lanes.rows.length * ROW + 4;
   const told = el("p", { class: "step-told", "aria-live": "polite" });
-  const picture = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: ${count(lanes.boxes.length, "step")} of ${count(lanes.rows.length, "task")}; the same as text follows` });
+  const picture = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${count(lanes.boxes.length, "step")} of ${count(lanes.rows.length, "task")}; the same as text follows` });
   lanes.rows.forEach((_, row) => picture.append(shape("line", { class: "lane", x1: 0, x2: width, y1: y(row) + BOX / 2, y2: y(row) + BOX / 2 })));
   for (const [at, moment] of lanes.moments) {
     picture.append(shape("line", { class: "moment", x1: x(at) - 4, x2: x(at) - 4, y1: 18, y2: height }));

@@ -52,5 +52,8 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
 def lanes_data(lanes: Lanes) -> dict[str, Any]:
     """As short as it can be said: a page may hold many."""
     data = asdict(lanes)
-    data["boxes"] = [{key: value for key, value in box.items() if value or key in _KEPT} for box in data["boxes"]]
+    data["boxes"] = [
+        {key: value for key, value in box.items() if key in _KEPT or (value and key != "where")}
+        for box in data["boxes"]
+    ]
     return data

@@ -23,27 +23,43 @@ class PageWriter:
         self._named = named
         self._make = make
         self._collected = Collected(start)
+        self._mistake: Exception | None = None
         self.says = ""
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self._collected.add(report)
+        self._take(self._collected.add, report)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self._take(self._collected.add_uncollected, report)
+
+    def _take(self, take: Callable[[Any], None], report: Any) -> None:
+        try:
+            take(report)
+        except Exception as error:  # noqa: BLE001 - told at the end; a mistake of ours must not end the run of others
+            self._mistake = self._mistake or error
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         option = f"--findings-html={self._named}"
         try:
-            write_whole(self._path, self._make(self._collected, int(exitstatus)))
+            write_whole(self._path, self._page(exitstatus))
         except OSError as error:
             self.says = (
                 f"{option}: the page could not be written to {self._path} ({error.strerror or error}); the tests' "
                 "results stand. Name a file in a folder that can be written, on a disk with room, and run again"
             )
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not end the run of others
+        except Exception as error:  # noqa: BLE001 - as in _take
             self.says = (
                 f"{option}: the page could not be made ({type(error).__name__}: {error}); the tests' results stand. "
                 "Please report it; --findings-json=FILE has the findings"
             )
         else:
             self.says = f"async findings as a page: {self._path}"
+
+    def _page(self, exit_status: int) -> str:
+        if self._mistake is not None:
+            raise self._mistake
+        return self._make(self._collected, int(exit_status))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         terminalreporter.write_line(self.says)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared_testing.evidence.harmless import harmless
 from shared_testing.unrewritten import without_rewriting
 
 if TYPE_CHECKING:
@@ -81,10 +82,12 @@ class _Recording:
         from shared_testing.under_pytest.exploring import EXPLORED
 
         seen = report.__dict__.setdefault(SEEN_KEY, {})
-        if (told := getattr(report, EXPLORED, None)) is not None and told["says"] and not told["token"]:
+        told = getattr(report, EXPLORED, None)
+        if told is not None and told["says"] and not told["token"]:
             seen["explored"] = told["says"]
         if report.when == "teardown" and (times := self._recorder.end()) is not None:
-            seen["tasks"] = task_data(times)
+            data = harmless(None)(task_data)(times)
+            seen |= {"tasks": data} if data is not None else {}
 
 
 class _Maker:
@@ -110,7 +113,7 @@ class _Maker:
 
 
 _ENDED: dict[int, str] = {
-    pytest.ExitCode.INTERRUPTED: "The run was interrupted: these are the tests that had ended.",
+    pytest.ExitCode.INTERRUPTED: "The run was interrupted: what is here is what had ended by then.",
     pytest.ExitCode.INTERNAL_ERROR: "The run was ended by an error of pytest or a plugin: not every test is here.",
     pytest.ExitCode.NO_TESTS_COLLECTED: "No test was collected.",
 }
