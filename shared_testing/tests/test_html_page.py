@@ -146,6 +146,30 @@ async def test_named():
     assert workers["named"]["test_named"]["tasks"][1] == ["test_named", "\\ud800\\u0000"]
 
 
+def test_an_async_fixture_is_seen_by_its_name(seen: Seen) -> None:
+    """And its waits are not those of the test."""
+    source = """
+import asyncio
+import pytest_asyncio
+
+@pytest_asyncio.fixture
+async def database(virtual_clock):
+    await asyncio.sleep(1)
+    yield
+    await asyncio.sleep(1)
+
+async def test_one(database):
+    await asyncio.sleep(1)
+"""
+    tasks = seen(source)["named"]["test_one"]["tasks"]
+    assert tasks["says"] == "no task but the test's own, which waits once"
+    assert [(task[0], task[1], task[2]) for task in tasks["tasks"]] == [
+        ("database", 0, 1),
+        ("test_one", 1, 2),
+        ("database", 2, 3),
+    ]
+
+
 def test_the_page_of_each_rule_that_was_broken(seen: Seen) -> None:
     """The same as ``--explain`` prints; of those only, so that the page stays small."""
     rules = seen(TESTS)["rules"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shared_testing.exploration.timeline import Timeline
 
 _COLUMN, _BOX, _ROW, _HEIGHT, _TOP, _LEFT = 150, 142, 46, 34, 30, 190
-_MOST_NAME, _MOST_TEXT = 24, 22
+_MOST_NAME, _MOST_TEXT = 26, 20
 _STYLE = """
 svg { font: 11px monospace; background: #fff } text { fill: #1c1e21 } .quiet { fill: #62666d }
 rect { fill: #dde5f3; stroke: #4a6fb5 } .reads rect { fill: #d8f0ec; stroke: #0f766e }

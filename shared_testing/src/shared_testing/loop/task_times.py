@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from shared_testing.findings.site import Site
     from shared_testing.loop.observer import LoopObserver
 
+# What runs a loop has tasks of its own: asyncio's shutdown of generators and threads, our own last look.
 _HOUSEKEEPERS = (str(Path(asyncio.__file__).parent), str(Path(__file__).parent.parent))
+_HOUSEKEEPING = frozenset({"shutdown_asyncgens", "shutdown_default_executor", "look"})
+# What pytest-asyncio wraps around a fixture keeps its own name if the fixture never waits: then nothing is to be seen.
+_WRAPPERS = frozenset({"setup", "async_finalizer"})
 
 MOST_TASKS = 20
 """So many tasks of a test are kept; of the others their number."""
@@ -113,6 +117,7 @@ class TaskRecorder:
         """What was seen since `begin`; None if there was no task."""
         times, self._times, self._is_open = self._times, TaskTimes(), False
         self._known.clear()
+        times.tasks = [each for each in times.tasks if not (each.is_outermost and each.name in _WRAPPERS)]
         return times if times.tasks else None
 
     def _created(self, task: asyncio.Task[Any], site: Site | None) -> None:
@@ -120,17 +125,17 @@ class TaskRecorder:
         # uvloop runs its callbacks itself: there a task would be seen to begin, and never to end.
         if self._is_open and isinstance(loop, asyncio.BaseEventLoop):
             by = asyncio.current_task(loop) if asyncio._get_running_loop() is loop else None
-            if site is None and by is None and _is_housekeeping(task):
-                self._unseen.add(task)
-            else:
-                self._add(task, self._now(loop), site, is_outermost=by is None)
+            self._add(task, self._now(loop), site, is_outermost=by is None)
 
     def _now(self, loop: asyncio.AbstractEventLoop) -> float:
         now = loop.time()
         return now - self._bases.setdefault(loop, now)
 
-    def _add(self, task: asyncio.Task[Any], now: float, site: Site | None, *, is_outermost: bool) -> TaskTime:
+    def _add(self, task: asyncio.Task[Any], now: float, site: Site | None, *, is_outermost: bool) -> TaskTime | None:
         times = self._times
+        if site is None and _is_housekeeping(task):
+            self._unseen.add(task)
+            return None
         is_kept = len(times.tasks) < MOST_TASKS
         time = self._known[task] = TaskTime(_label(task), now, site, is_outermost, is_kept)
         if not is_outermost:
@@ -169,6 +174,8 @@ class TaskRecorder:
         if time is None:
             # Its loop is not watched: that of an asyncio.run() in the test.
             time = self._add(task, now, None, is_outermost=is_first)
+            if time is None:
+                return None
         elif not time.steps:
             # asyncio.create_task(name=...) gives the name when it has the task.
             time.name = _label(task)
@@ -186,6 +193,9 @@ class TaskRecorder:
             times.waits += 1
         if not time.is_kept:
             return
+        if not done and not time.steps:
+            # What pytest-asyncio wraps around a fixture has come to the fixture by now.
+            time.name = _label(task)
         if self._steps >= MOST_STEPS:
             times.more_steps += 1
         else:
@@ -194,9 +204,8 @@ class TaskRecorder:
 
 
 def _is_housekeeping(task: asyncio.Task[Any]) -> bool:
-    """Whether it belongs to whoever runs the loop: asyncio's shutdown of generators and threads, our own last look."""
     code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and code.co_filename.startswith(_HOUSEKEEPERS)
+    return code is not None and code.co_name in _HOUSEKEEPING and code.co_filename.startswith(_HOUSEKEEPERS)
 
 
 def _label(task: asyncio.Task[Any]) -> str:

@@ -95,7 +95,7 @@ function scheduleView(schedule) {
   // Side by side where both fit.
   pair.style.setProperty("--need", `${220 + Math.max(0, ...runs.map((lanes) => lanes.columns * columnWidth(lanes)))}px`);
   return el("section", { class: "schedule" },
-    el("h3", {}, "The schedule"),
+    schedule.token ? el("h3", {}, "The schedule") : "",
     schedule.failure ? el("p", { class: "failure" }, schedule.failure) : "",
     shared.length ? el("ul", { class: "shared" }, shared.map((each) => el("li", {}, each))) : "",
     pair,
