@@ -245,6 +245,10 @@ async def test_typing_filters(browser: Browser, pages: dict[str, Path]) -> None:
     assert await page.js('document.querySelector("[role=status]").textContent') == "1 of 6 tests"
     await page.press("Escape")
     assert len(await names(page)) == 6
+    await page.press("/")
+    await page.type("assert 1 == 2")
+    assert await names(page) == ["test_wrong"]
+    await page.press("Escape")
     choose = """
         (label, value) => {
           const select = document.querySelector(`[aria-label=${label}]`);

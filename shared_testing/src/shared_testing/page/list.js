@@ -17,7 +17,7 @@ class TestList {
 
   entry(test) {
     const findings = test.findings || [];
-    const text = [test.id, test.outcome, ...findings.flatMap((each) => [each.code, each.symptom, each.path])].join("\n").toLowerCase();
+    const text = [test.id, test.outcome, test.message, ...findings.flatMap((each) => [each.code, each.symptom, each.path])].join("\n").toLowerCase();
     const rank = findings.length ? 0 : test.outcome === "failed" || test.outcome === "error" ? 1 : 2;
     return { test, text, rank, codes: new Set(findings.map((each) => each.code)), row: null };
   }
