@@ -60,7 +60,7 @@ async def together() -> None:
     await asyncio.gather(*map(fetch, (1, 2, 3)))
 
 
-async def one_helper() -> None:
+async def one_more() -> None:
     await asyncio.create_task(fetch(1))
 
 
@@ -74,7 +74,7 @@ async def nothing() -> None:
         (in_a_row, "no task but the test's own, which waits 3 times, one after another"),
         (tasks_in_a_row, "3 tasks beside the test's own, never more than 1 at a time: one after another"),
         (together, "3 tasks beside the test's own, up to 3 at a time"),
-        (one_helper, "1 task beside the test's own"),
+        (one_more, "1 task beside the test's own"),
         (nothing, "no task but the test's own, which never waits"),
     ],
 )
@@ -132,16 +132,16 @@ def test_a_loop_that_nobody_watches_is_seen_too(recorder: TaskRecorder) -> None:
     """A plain test may call asyncio.run()."""
     recorder.install(LoopObserver())
     recorder.begin()
-    asyncio.run(one_helper_at_once())
+    asyncio.run(one_more_at_once())
     times = recorder.end()
     assert times is not None
     assert [(each.name, each.is_outermost) for each in times.tasks] == [
-        ("one_helper_at_once", True),
+        ("one_more_at_once", True),
         ("nothing", False),
     ]
 
 
-async def one_helper_at_once() -> None:
+async def one_more_at_once() -> None:
     await asyncio.create_task(nothing())
 
 
@@ -167,10 +167,10 @@ def test_no_task_is_kept_alive(recorder: TaskRecorder) -> None:
 def test_outside_of_a_test_nothing_is_kept(recorder: TaskRecorder) -> None:
     """Not before the first, between two, nor behind the last."""
     recorder.install(LoopObserver())
-    asyncio.run(one_helper_at_once())
+    asyncio.run(one_more_at_once())
     recorder.begin()
     recorder.pause()
-    asyncio.run(one_helper_at_once())
+    asyncio.run(one_more_at_once())
     assert recorder.end() is None
 
 
