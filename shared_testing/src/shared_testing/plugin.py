@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 pytest_plugins = [
     "shared_testing.fixtures",
     "shared_testing.under_pytest.exploring",
+    "shared_testing.under_pytest.html_page",
     "shared_testing.under_pytest.virtual_time",
 ]
 

@@ -354,6 +354,6 @@ def test_the_timeline_is_a_picture_too() -> None:
     """A lane for each task, and what deviates is marked."""
     svg = explore(partial(BUGS[0].values[0], mended=False)).timeline.svg
     assert svg.startswith("<svg ")
-    assert svg.count("#ffd9b3") == 1
+    assert svg.count('class="deviates ') == 1
     assert "deposit#2" in svg
     assert "await asyncio.sleep(0.002)" in svg

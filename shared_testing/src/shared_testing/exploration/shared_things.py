@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 def shared_things(timeline: Timeline) -> list[str]:
     """A sentence for each value that was read before an await and written back after it, by several tasks."""
+    return [_told(update, tasks) for update, tasks in _updates(timeline)]
+
+
+def shared_updates(timeline: Timeline) -> list[LostUpdate]:
+    """The same as places."""
+    return [update for update, _ in _updates(timeline)]
+
+
+def _updates(timeline: Timeline) -> list[tuple[LostUpdate, int]]:
+    """With the number of tasks that came by."""
     tasks: dict[tuple[str, str], set[int]] = {}
     sites: dict[tuple[str, str], Site] = {}
     for step in timeline.steps:
@@ -24,7 +34,7 @@ def shared_things(timeline: Timeline) -> list[str]:
                 sites[site.path, site.function] = site
     several = [(sites[place], len(numbers)) for place, numbers in tasks.items() if len(numbers) > 1]
     return [
-        _told(update, number)
+        (update, number)
         for site, number in several
         for function in async_functions_at(site)
         for update in lost_updates(site.path, function, site.function)

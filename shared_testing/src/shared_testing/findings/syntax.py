@@ -52,6 +52,14 @@ def async_functions_at(site: Site) -> Iterator[ast.AsyncFunctionDef]:
             yield node
 
 
+def loops_at(site: Site) -> Iterator[ast.While | ast.For | ast.AsyncFor]:
+    """The loops of that async function that have the site's line in them, the outermost first."""
+    for function in async_functions_at(site):
+        for node in own_nodes(function):
+            if isinstance(node, (ast.While, ast.For, ast.AsyncFor)) and covers([node], site.line):
+                yield node
+
+
 def own_nodes(root: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a function, without those of the functions and classes inside."""
     for child in ast.iter_child_nodes(root):

@@ -14,12 +14,14 @@ from shared_testing.detectors.leaked_state import RULE as LEAKED_STATE
 from shared_testing.exploration.joins import JOINS_NOTICED
 from shared_testing.exploration.report import finding_of
 from shared_testing.exploration.schedule import Schedule
+from shared_testing.exploration.timeline import Recorder
 from shared_testing.exploration.token import StaleToken
 from shared_testing.findings import Finding, site_of_code
 from shared_testing.findings.diagnosis import diagnose
 from shared_testing.plugin import SETTINGS, SURVIVORS, WATCHER, allowances
 from shared_testing.under_pytest.explorable import shared_fixtures
 from shared_testing.under_pytest.exploring import EXPLORED, PLAN, SESSION, Session, loop_maker
+from shared_testing.under_pytest.html_page import WANTED
 from shared_testing.under_pytest.item_runs import Found, ItemRuns, Run
 from shared_testing.under_pytest.reports import attach, fail, main_report, note, tell_above
 from shared_testing.under_pytest.unraisable import outcomes_in_finalizers
@@ -27,6 +29,7 @@ from shared_testing.under_pytest.unraisable import outcomes_in_finalizers
 if TYPE_CHECKING:
     from shared_testing.exploration.result import Result
     from shared_testing.exploration.search import Search
+    from shared_testing.exploration.timeline import Timeline
     from shared_testing.settings import Settings
 
 _MOST_LINES = 40
@@ -44,6 +47,8 @@ class _Outcome:
     """Why there was no exploration, though it was asked for."""
     refused: str = ""
     """Why there was none, where it was not."""
+    own_order: Timeline | None = None
+    """The run in asyncio's own order, for the page that shows it beside the failing one."""
 
 
 def explore_item(item: pytest.Function, nextitem: pytest.Item | None) -> None:
@@ -57,6 +62,8 @@ def explore_item(item: pytest.Function, nextitem: pytest.Item | None) -> None:
     outcome = _Exploration(item, runs).outcome()
     reports = outcome.run.reports
     _tell(item, outcome, runs, settings)
+    if WANTED in config.stash and outcome.result.failure is not None:
+        _show(item, outcome)
     runs.end(nextitem, reports)
     main = main_report(reports)
     main.duration = max(main.duration, runs.spent() - sum(each.duration for each in reports if each is not main))
@@ -76,12 +83,12 @@ class _Exploration:
 
     def outcome(self) -> _Outcome:
         if (replay := self._session.replay) is not None:
-            return self._searched(self._plan.search(replay=replay))
+            return self._beside_own_order(self._searched(self._plan.search(replay=replay)))
         # What failed the last time is most likely to fail again.
         if (known := self._session.known.get(self._item.nodeid)) is not None:
             outcome = self._retried(known)
             if outcome is not None:
-                return outcome
+                return self._beside_own_order(outcome)
         outcome = self._searched(self._plan.search())
         if outcome.result.deviations or outcome.result.cancelled:
             self._check(outcome)
@@ -126,8 +133,10 @@ class _Exploration:
 
     def _check(self, outcome: _Outcome) -> None:
         """Is it the schedule? A test that leaves something behind fails in asyncio's own order too, the second time."""
-        again = self._runs.once(Schedule())
+        recorder = self._recorder()
+        again = self._runs.once(Schedule(recorder=recorder))
         if again.error is None or again.is_last:
+            outcome.own_order = recorder.timeline if recorder is not None else None
             return
         marked = self._item.get_closest_marker("explore") is not None
         outcome.result.failure = None
@@ -139,6 +148,17 @@ class _Exploration:
             again.findings.append(self._unrepeatable())
         elif self._runs.first is not None:
             outcome.run = self._runs.first
+
+    def _beside_own_order(self, outcome: _Outcome) -> _Outcome:
+        """A replay is one run; whoever looks at the page wants to see the other one too."""
+        result, recorder = outcome.result, self._recorder()
+        if recorder is not None and result.failure is not None and (result.deviations or result.cancelled):
+            beside = self._runs.once(Schedule(recorder=recorder))
+            outcome.own_order = recorder.timeline if beside.error is None else None
+        return outcome
+
+    def _recorder(self) -> Recorder | None:
+        return Recorder() if WANTED in self._item.config.stash else None
 
     def _unrepeatable(self) -> Finding:
         shared = shared_fixtures(self._item)
@@ -217,6 +237,17 @@ def _tell_schedule(item: pytest.Function, run: Run, result: Result) -> None:
         fail(main_report(run.reports), "\n".join(lines))
     else:
         tell_above(main_report(run.reports), "\n".join(lines))
+
+
+def _show(item: pytest.Function, outcome: _Outcome) -> None:
+    """For the page of ``--findings-html``."""
+    from shared_testing.page.collected import SEEN_KEY
+    from shared_testing.page.schedules import schedule_data
+
+    result = outcome.result
+    command = f"pytest {shlex.quote(_from_here(item))} --replay={result.token}"
+    seen = main_report(outcome.run.reports).__dict__.setdefault(SEEN_KEY, {})
+    seen["schedule"] = schedule_data(result, outcome.own_order, command)
 
 
 def _from_here(item: pytest.Function) -> str:
