@@ -7,6 +7,7 @@ read anew. Half a second is saved per run, which is more than most of our tests 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -16,8 +17,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from _pytest.config import default_plugins
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
 # What takes long to import. None of it is changed by who imports it, or when.
@@ -31,10 +34,15 @@ class ForkedPytest:
     """``run(tests)`` gives pytest's exit code, and what was said of the first failure; -1 if it has hung."""
 
     def __init__(
-        self, folder: Path, sources: Sequence[Path], patience: float, preload: Sequence[str] = STRANGERS
+        self,
+        folder: Path,
+        sources: Sequence[Path],
+        patience: float,
+        preload: Sequence[str] = STRANGERS,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         # The folder's sources come before the installed ones.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sources))}
+        environment = {**environment, "PYTHONPATH": os.pathsep.join(map(str, sources))}
         # Bytecode of what does not change halves the time.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self._server = subprocess.Popen(
@@ -55,29 +63,39 @@ class ForkedPytest:
         self._server.communicate()
 
     def run(self, tests: Sequence[str]) -> tuple[int, str]:
-        ask, answer = self._server.stdin, self._server.stdout
-        if ask is None or answer is None:
-            raise TypeError("the server was started without pipes")
-        ask.write(json.dumps(tests) + "\n")
-        ask.flush()
-        code, printed = json.loads(answer.readline())
+        code, printed = self._ask({"arguments": ["-x", "-q", "--no-header", "--tb=line", *tests]})
         if code == -1:
             return -1, "it hung"
         failures = [line for line in printed.splitlines() if line.startswith(("FAILED", "ERROR"))]
         return code, failures[0] if failures else printed.strip().rpartition("\n")[2]
 
+    def printed(self, arguments: Sequence[str], folder: Path) -> tuple[int, str]:
+        """pytest's exit code and all that it prints in that folder, at Python's own end too."""
+        return self._ask({"arguments": arguments, "folder": str(folder)})
+
+    def _ask(self, request: dict[str, object]) -> tuple[int, str]:
+        ask, answer = self._server.stdin, self._server.stdout
+        if ask is None or answer is None:
+            raise TypeError("the server was started without pipes")
+        ask.write(json.dumps(request) + "\n")
+        ask.flush()
+        code, printed = json.loads(answer.readline())
+        return int(code), str(printed)
+
 
 def serve(patience: float, *preload: str) -> None:
-    """Answer each line of standard input, a list of tests."""
-    for module in preload:
+    """Answer each line of standard input: arguments for pytest, and a folder if its whole output is asked for."""
+    for module in (*(f"_pytest.{name}" for name in default_plugins), *preload):
         __import__(module)
-    printed = Path(f".forked-pytest-{os.getpid()}")
+    # What is here now is nobody's garbage: pytest collects five times at its end.
+    gc.freeze()
+    printed = Path(f".forked-pytest-{os.getpid()}").absolute()
     running: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: _end(running))
     for line in sys.stdin:
         child = os.fork()
         if not child:
-            _run(json.loads(line), printed)
+            _run(**json.loads(line), printed=printed)
         running[:] = [child]
         ended = os.pidfd_open(child)
         hung = not select.select([ended], [], [], patience)[0]
@@ -90,9 +108,11 @@ def serve(patience: float, *preload: str) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _run(tests: list[str], printed: Path) -> None:
+def _run(arguments: list[str], printed: Path, folder: str | None = None) -> None:
     """In the child: never returns."""
     code = 3
+    if folder is not None:
+        os.chdir(folder)
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
@@ -102,11 +122,13 @@ def _run(tests: list[str], printed: Path) -> None:
             os.dup2(source, target)
         import pytest
 
-        code = int(pytest.main(["-x", "-q", "--no-header", "--tb=line", *_OPTIONS, *tests]))
+        code = int(pytest.main([*_OPTIONS, *arguments]))
         sys.stdout.flush()
     finally:
         # Neither threads nor exit handlers that the tests have left behind can keep it.
-        os._exit(code)
+        if folder is None:
+            os._exit(code)
+    sys.exit(code)
 
 
 def _kill(child: int) -> None:

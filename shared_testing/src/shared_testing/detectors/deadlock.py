@@ -31,6 +31,7 @@ RULE = Rule(
     bad="""
 async def move(first, second):
     async with first:
+        await log("moving")
         async with second: ...
 
 await gather(move(a, b), move(b, a))

@@ -40,11 +40,11 @@ RULE = Rule(
         "load. CPython closes a file that is dropped, silently: PyPy, and an exception that keeps the frame, do not."
     ),
     bad="""
-async def load(path):
+def load(path):  # await asyncio.to_thread(load, path)
     return json.load(open(path))
 """,
     good="""
-async def load(path):
+def load(path):  # await asyncio.to_thread(load, path)
     with open(path) as file:
         return json.load(file)
 """,

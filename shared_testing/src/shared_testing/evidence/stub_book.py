@@ -41,7 +41,7 @@ class StubBook:
             if matcher is None or (stub.used and isinstance(matcher.repeat, bool)):
                 continue
             was = "was left over" if stub.used else "was never used"
-            cause = f"{'fewer requests' if stub.used else 'no request'} to it than it is for"
+            cause = "fewer requests came to it than it is for" if stub.used else "no request came to it"
             fix = "make the request, or remove the stub; repeat=True is for any number of requests"
             stubs.tell(stubs.Mismatch(f"stub {stub.name} {was}", stub.site, cause, fix, unused=True))
 
