@@ -35,8 +35,6 @@ PROJECTS = {
 HATCH = tomllib.loads((ROOT / "hatch.toml").read_text("utf-8"))
 # Names that a document gives to what its reader will make.
 EXAMPLES = ("rate-limiter",)
-# These come with a branch of their own.
-LATER = {"new:service", "new:prefix"}
 API = re.compile(r"http://(?:127\.0\.0\.1|localhost):8080")
 
 
@@ -56,7 +54,7 @@ def without_figures(text: str) -> str:
 
 def known_scripts() -> set[str]:
     """What `hatch run` takes, at the root or in a package."""
-    known = {"pytest", "python", *LATER}
+    known = {"pytest", "python"}
     for environments in (HATCH["envs"], HATCH["shared"]["envs"]):
         for name, environment in environments.items():
             # Every environment of a package has the scripts of its default one.
