@@ -50,6 +50,9 @@ class SharedEnvironments(EnvironmentCollectorInterface):
             siblings = [project for project in needed_by(tested, projects) if project.folder != TOOLKIT]
 
         wanted = [requirement for project in tested for requirement in project.test]
+        if here != REPOSITORY and "pytest-xdist" in map(normalize, wanted):
+            scripts = config["default"]["scripts"]
+            scripts["test"] = scripts["spread"]
         members = [
             {"path": os.fspath(project.folder), "features": extras_of(project.name, wanted)}
             for project in projects.values()

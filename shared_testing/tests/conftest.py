@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
@@ -14,7 +19,8 @@ from shared_testing.http import Network
 from shared_testing.http.fault_plan import FaultPlan
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from typing import IO
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,10 +35,91 @@ def as_on_a_desk(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+_WITHOUT_STRANGERS = " ".join(f"-p no:{name}" for name in _STRANGERS)
+_PYTEST = (sys.executable, "-mpytest")
+
+
+class ForkedRun:
+    """A run of pytest in a process of its own, as much of a Popen as pytester asks for."""
+
+    stdin = None
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._control.settimeout(timeout)
+        try:
+            return int(self._control.recv(100))
+        except TimeoutError:
+            raise subprocess.TimeoutExpired(_PYTEST, timeout or 0) from None
+        finally:
+            self._control.settimeout(None)
+
+    def kill(self) -> None:
+        self._control.send(b"k")
+
+
+class ForkServer:
+    """Starts pytest without importing it anew: see fork_server.py."""
+
+    def __init__(self) -> None:
+        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._startup = self._read_at_startup()
+        # Not as a file: below a test there is to be no line that could be taken for its user's.
+        program = Path(__file__).with_name("fork_server.py").read_text("utf-8")
+        with other:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program, str(other.fileno())],
+                env={**os.environ, "PYTEST_ADDOPTS": _WITHOUT_STRANGERS},
+                pass_fds=[other.fileno()],
+                stdin=subprocess.PIPE,
+            )
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def close(self) -> None:
+        self._control.close()
+        self._process.wait()
+
+    def popen(self, arguments: Sequence[str], stdout: IO[str], stderr: IO[str]) -> ForkedRun | None:
+        """None if it cannot be done this way."""
+        if tuple(arguments[:2]) != _PYTEST or self._startup != self._read_at_startup():
+            return None
+        folder = str(Path.cwd())
+        paths = os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "PYTHONPATH": paths}
+        run = {"arguments": arguments[2:], "folder": folder, "environment": environment}
+        socket.send_fds(self._control, [json.dumps(run).encode()], [stdout.fileno(), stderr.fileno()])
+        return ForkedRun(self._control)
+
+    def _read_at_startup(self) -> dict[str, str]:
+        """What Python reads once, when it starts."""
+        return {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer | None]:
+    """None where processes are not forked so: on macOS, whose libraries may not survive it, and on Windows."""
+    server = ForkServer() if hasattr(os, "pidfd_open") else None
+    yield server
+    if server is not None:
+        server.close()
+
+
 @pytest.fixture
-def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def pytester(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, fork_server: ForkServer | None
+) -> pytest.Pytester:
     """Runs pytest without the plugins of strangers, unless the test names one with ``-p``."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in _STRANGERS))
+    monkeypatch.setenv("PYTEST_ADDOPTS", _WITHOUT_STRANGERS)
+    if fork_server is not None:
+        popen = pytester.popen
+
+        def fork_or_start(arguments: Sequence[str], stdout: Any, stderr: Any, **others: Any) -> Any:
+            return fork_server.popen(arguments, stdout, stderr) or popen(arguments, stdout, stderr, **others)
+
+        monkeypatch.setattr(pytester, "popen", fork_or_start)
     return pytester
 
 

@@ -598,6 +598,8 @@ def test_a_timeout_of_pytest_timeout_ends_the_search(pytester: pytest.Pytester, 
     pytester.makepyfile(
         test_it=f"""
         import asyncio, pytest, signal
+        # On a busy machine to import what explores takes as long as the limit.
+        import shared_testing.exploration.loop
         runs = []
 
         class Slow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest_asyncio
 
@@ -13,19 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    import pytest
-
 # Seconds: long enough for a busy machine to be in time, as each test waits for some of them to run out.
 LEASE = 0.3
 
 
-class TestSQLiteQueue(MessageQueueContract):
+class SQLiteContract(MessageQueueContract):
     """Leases go by the machine's clock, which other processes have in common."""
 
-    @pytest_asyncio.fixture(params=["normal", "full"])
-    async def message_queue(
-        self, request: pytest.FixtureRequest, tmp_path: Path
-    ) -> AsyncIterator[MessageQueueUnderTest]:
+    durability: Literal["normal", "full"]
+
+    @pytest_asyncio.fixture
+    async def message_queue(self, tmp_path: Path) -> AsyncIterator[MessageQueueUnderTest]:
         path = tmp_path / "queue.db"
-        async with SQLiteQueue(path, lease=LEASE, max_deliveries=3, durability=request.param) as queue:
+        async with SQLiteQueue(path, lease=LEASE, max_deliveries=3, durability=self.durability) as queue:
             yield MessageQueueUnderTest(queue, LEASE, 3)
+
+
+class TestNormal(SQLiteContract):
+    durability = "normal"
+
+
+class TestFull(SQLiteContract):
+    durability = "full"

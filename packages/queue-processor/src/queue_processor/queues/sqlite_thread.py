@@ -127,7 +127,8 @@ class DatabaseThread:
                 await self.ask(_nothing)
         finally:
             await self._end().future
-            self._thread.join()
+            # It has nothing left to do, but on a busy machine it may take its time to leave.
+            await asyncio.to_thread(self._thread.join)
 
     async def ask(
         self, work: Callable[[QueueFile], T], *, until: float = 0, undo: Callable[[T], None] | None = None
