@@ -54,7 +54,8 @@ def _holder(fd: int, others: list[tuple[asyncio.AbstractEventLoop, list[Any]]]) 
 
 
 def _addresses(loop: Any) -> Iterator[Any]:
-    for fd in list(loop._selector.get_map()):
+    # Its thread may close it just now.
+    for fd in list(getattr(loop._selector, "get_map", dict)() or ()):
         if name := _ask(fd, socket.socket.getsockname):
             yield name
 
