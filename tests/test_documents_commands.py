@@ -237,15 +237,13 @@ def test_the_processor_prints_what_is_shown(block: Block, tmp_path: Path, capsys
 
 
 def test_the_suite_is_as_large_as_the_readme_says(request: pytest.FixtureRequest) -> None:
-    """Give or take a tenth; its first and its last file are those that are shown."""
+    """Give or take a tenth."""
     block = next(block for block in COMMANDS if block.text.startswith("$ hatch run test"))
     items = request.session.items
-    files = [ROOT / name for name in re.findall(r"(?m)^(\S+\.py) ", block.text)]
-    assert [file for file in files if not file.is_file()] == []
-    folders = {*(file.parent for file in files), *ROOT.glob("packages/*/tests"), ROOT / "tests"}
+    folders = [ROOT / "tests", ROOT / "shared_testing/tests", *ROOT.glob("packages/*/tests")]
     if not all(any(item.path.is_relative_to(folder) for item in items) for folder in folders):
         pytest.skip("only a part of the suite runs")
-    collected = re.search(r"collected (\d+) items", block.text)
+    collected = re.search(r"workers \[(\d+) items\]", block.text)
     passed = re.search(r"(\d+) passed, (\d+) skipped in ", block.text)
     assert collected is not None
     assert passed is not None

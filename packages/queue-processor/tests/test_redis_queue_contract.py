@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 # Seconds: long enough for a busy machine to be in time, as each test waits for some of them to run out.
-LEASE = 0.5
+LEASE = 0.3
 
 
 class TestRedisQueue(MessageQueueContract):
