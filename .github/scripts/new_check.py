@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from distribution_prefix import ROOT, name_of, projects
 from new_prefix import files
+from projects import ROOT, read_projects
 
 NAME = "rate-limiter"
 
@@ -64,7 +64,7 @@ def scaffold(copy: Copy) -> None:
 
 def rename(copy: Copy) -> None:
     copy.run("hatch run new:prefix", PREFIX)
-    if kept := [name for name in map(name_of, projects(copy.root)) if not name.startswith(f"{PREFIX}-")]:
+    if kept := [each.name for each in read_projects(copy.root) if not each.name.startswith(f"{PREFIX}-")]:
         raise Failed(f"new:check: {', '.join(kept)} did not get the prefix {PREFIX}")
     if "nothing to do" not in copy.run("hatch run new:prefix", PREFIX):
         raise Failed("new:check: new:prefix found something to do a second time")

@@ -18,7 +18,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distribution_prefix import ROOT, name_of, prefix_of, projects
+from distribution_prefix import prefix_of
+from projects import ROOT, read_projects
 from service_name import Refused
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def rename(new: str, root: Path = ROOT) -> dict[str, int]:
         f"{old}-{stem}".replace("-", hyphen): f"{new}-{stem}".replace("-", hyphen)
         for old in old_prefixes(root) - {new}
         # "*" for all of them, as Dependabot may be told.
-        for stem in (*map(stem_of, projects(root)), "*")
+        for stem in (*(stem_of(each.folder) for each in read_projects(root)), "*")
         # As an index writes it, and as the file of a wheel does.
         for hyphen in "-_"
     }
@@ -69,7 +70,7 @@ def old_prefixes(root: Path) -> set[str]:
     """Several where a branch came in that was begun before the last rename. A project without a prefix keeps its name:
     it is a word like others.
     """
-    named = [(name_of(project), f"-{stem_of(project)}") for project in projects(root)]
+    named = [(each.name, f"-{stem_of(each.folder)}") for each in read_projects(root)]
     return {name.removesuffix(stem) for name, stem in named if name.endswith(stem)}
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from api_lines import api_of
-from distribution_prefix import ROOT, metadata_of, prefix_of
+from distribution_prefix import prefix_of
+from projects import ROOT, Project
 from public_api import UNRELEASED, Snapshot
 from service_name import api_file, check_name, module_of
 
@@ -42,7 +43,7 @@ class Answers:
     @classmethod
     def about(cls, name: str, root: Path) -> Answers:
         """What is the same in all packages is as the toolkit has it."""
-        shared = metadata_of(root / "shared_testing")["project"]
+        shared = Project(root / "shared_testing", root).pyproject["project"]
         return cls(
             name=name,
             module=module_of(name),

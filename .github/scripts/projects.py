@@ -41,8 +41,13 @@ class Project:
         return tomllib.loads((self.folder / "pyproject.toml").read_text("utf-8"))
 
     @property
+    def name(self) -> str:
+        """The distribution's, as it is written."""
+        return str(self.pyproject["project"]["name"])
+
+    @property
     def distribution(self) -> str:
-        return normalize(self.pyproject["project"]["name"])
+        return normalize(self.name)
 
     @property
     def version(self) -> str:

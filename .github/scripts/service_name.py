@@ -10,7 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distribution_prefix import metadata_of, prefix_of, projects
+from distribution_prefix import prefix_of
+from projects import read_projects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +88,8 @@ def _requirements(root: Path) -> Iterator[tuple[Path, str]]:
     hatch = root / "hatch.toml"
     for environment in tomllib.loads(hatch.read_text("utf-8"))["envs"].values():
         yield from ((hatch, each) for each in environment.get("dependencies", []))
-    for project in projects(root):
-        metadata = metadata_of(project)
+    for project in read_projects(root):
+        metadata = project.pyproject
         tables = [metadata["project"].get("optional-dependencies", {}), metadata.get("dependency-groups", {})]
         several = [metadata["project"].get("dependencies", []), *(each for table in tables for each in table.values())]
-        yield from ((project / "pyproject.toml", each) for requirements in several for each in requirements)
+        yield from ((project.folder / "pyproject.toml", each) for requirements in several for each in requirements)
