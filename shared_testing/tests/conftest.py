@@ -111,15 +111,22 @@ def fork_server() -> Iterator[ForkServer | None]:
 def pytester(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, fork_server: ForkServer | None
 ) -> pytest.Pytester:
-    """Runs pytest without the plugins of strangers, unless the test names one with ``-p``."""
+    """Runs pytest without the plugins of strangers, unless the test names one with ``-p``.
+
+    No run keeps bytecode: a test that writes its file twice in a second, in the same length, would get the first one's.
+    """
     monkeypatch.setenv("PYTEST_ADDOPTS", _WITHOUT_STRANGERS)
-    if fork_server is not None:
-        popen = pytester.popen
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    popen = pytester.popen
 
-        def fork_or_start(arguments: Sequence[str], stdout: Any, stderr: Any, **others: Any) -> Any:
-            return fork_server.popen(arguments, stdout, stderr) or popen(arguments, stdout, stderr, **others)
+    def fork_or_start(arguments: Sequence[str], stdout: Any, stderr: Any, **others: Any) -> Any:
+        if fork_server is not None and (run := fork_server.popen(arguments, stdout, stderr)) is not None:
+            return run
+        with monkeypatch.context() as patched:
+            patched.setenv("PYTHONDONTWRITEBYTECODE", "1")
+            return popen(arguments, stdout, stderr, **others)
 
-        monkeypatch.setattr(pytester, "popen", fork_or_start)
+    monkeypatch.setattr(pytester, "popen", fork_or_start)
     return pytester
 
 

@@ -70,6 +70,8 @@ def begin(run: dict[str, Any]) -> None:
     os.chdir(run["folder"])
     os.environ.clear()
     os.environ.update(run["environment"])
+    # What it runs was written just now, and may be written anew within the second.
+    sys.dont_write_bytecode = True
     # By -m, and by PYTHONPATH.
     sys.path[:0] = [run["folder"]] * 2
     sys.argv[1:] = run["arguments"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+
+import pytest
 
 import shared_testing
-
-if TYPE_CHECKING:
-    import pytest
 
 _OPTIONS = ["-p", "no:cacheprovider", "-o", "asyncio_default_fixture_loop_scope=function"]
 
@@ -92,3 +91,13 @@ def test_a_closed_loop_does_not_stay_in_memory(pytester: pytest.Pytester) -> Non
     """What is put on a loop to watch it leads back to it; frozen with it, it would stay for hundreds of tests."""
     pytester.makepyfile(LOOPS)
     pytester.runpytest_inprocess(*_ALONE).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("run", ["inprocess", "subprocess"])
+def test_a_file_that_is_written_anew_within_a_second_is_read_anew(pytester: pytest.Pytester, run: str) -> None:
+    """What the other tests of this suite rely on. Before pytest 9.1 bytecode is known by its file's time and length."""
+    for right in (1, 2):
+        file = pytester.makepyfile(test_it=f"def test_one(): assert {right} == 1")
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+        result = getattr(pytester, f"runpytest_{run}")(*_OPTIONS)
+        result.assert_outcomes(passed=right == 1, failed=right == 2)
