@@ -10,6 +10,7 @@ import socket
 import tempfile
 import threading
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -164,24 +165,26 @@ async def socket_pairs() -> AsyncIterator[tuple[Call, Call]]:
 
 @asynccontextmanager
 async def own_threads() -> AsyncIterator[tuple[Call, Call]]:
-    """Threads of the program's own, which post their answers."""
+    """Threads of the program's own, which post their answers. One for each client: which of several threads takes what
+    is asked, no schedule decides.
+    """
     loop = asyncio.get_running_loop()
-    asked: queue.SimpleQueue[tuple[str, asyncio.Future[str]] | None] = queue.SimpleQueue()
+    queues: list[queue.SimpleQueue[tuple[str, asyncio.Future[str]] | None]] = [queue.SimpleQueue() for _ in range(2)]
 
-    def work() -> None:
+    def work(asked: queue.SimpleQueue[tuple[str, asyncio.Future[str]] | None]) -> None:
         while (each := asked.get()) is not None:
             loop.call_soon_threadsafe(each[1].set_result, Counter.answer(each[0]))
 
-    async def call(text: str) -> str:
+    async def call(number: int, text: str) -> str:
         future: asyncio.Future[str] = loop.create_future()
-        asked.put((text, future))
+        queues[number].put((text, future))
         return await future
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
+    threads = [threading.Thread(target=work, args=(each,)) for each in queues]
     for each in threads:
         each.start()
-    yield call, call
-    for _ in threads:
+    yield partial(call, 0), partial(call, 1)
+    for asked in queues:
         asked.put(None)
     for each in threads:
         each.join()

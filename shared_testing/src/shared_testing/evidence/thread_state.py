@@ -104,6 +104,31 @@ def all_wait_for_locks(besides: int) -> bool:
         return False
 
 
+def threads_compute() -> bool:
+    """Whether another thread of the program computes just now, or waits for Python's lock to go on.
+
+    On a busy machine it may be kept from that for long. False where the system does not tell.
+    """
+    here, frames = threading.get_ident(), sys._current_frames()
+    return any(
+        _computes(thread.native_id, frames.get(thread.ident or 0))
+        for thread in threading.enumerate()
+        if thread.ident != here and thread.native_id is not None
+    )
+
+
+def _computes(native_id: int, frame: FrameType | None) -> bool:
+    try:
+        doing = Doing((_OWN_THREADS / str(native_id) / "syscall").read_text().split())
+    except OSError:
+        return False
+    if frame is None or is_bystander(frame.f_code.co_filename):
+        return False
+    # For Python's lock it waits with a timeout; so does who waits in `threading` for an event and a time.
+    waits_for_python = doing.for_lock and not doing.for_ever and frame.f_globals.get("__name__") != "threading"
+    return not doing.waits or waits_for_python
+
+
 def _serving_threads() -> tuple[set[int], int]:
     """Threads that wait for somebody outside: for the test run's own controller, or for clients of a server.
 

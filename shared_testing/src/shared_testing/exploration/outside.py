@@ -11,6 +11,7 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from shared_testing.evidence.thread_state import threads_compute
 from shared_testing.exploration.jobs import Job, OwnPool, ahead_of, joined
 from shared_testing.exploration.lazy_selector import LazySelector
 from shared_testing.loop.other_ends import both_ends_are_in
@@ -211,6 +212,15 @@ class Outside(KnowsChildren):
             self._live_in_real_time(next_at)
         elif has_connections(self) or self._signal_handlers or self._selector.kernels is None:
             self._poll(self._grace(next_at))
+            self._let_threads_post()
+
+    def _let_threads_post(self) -> None:
+        """Whoever computes just now may be about to, and on a busy machine that takes its time."""
+        given_up = perf_counter() + _STALL
+        while self._threads_may_post() and threads_compute() and perf_counter() < given_up:
+            self._poll(_SLICE)
+        # It may have posted since the last look.
+        self._poll(0)
 
     def _grace(self, next_at: float | None) -> float:
         """Real seconds in which others may answer before the clock jumps there."""
