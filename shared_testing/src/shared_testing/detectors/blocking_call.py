@@ -85,7 +85,6 @@ class BlockingCall(Detector):
         self._scope: Scope | None = None
         self._found: dict[tuple[str, int], Finding] = {}
         self._crash: Exception | None = None
-        self._condemned: int | None = None
 
     def install(self, observer: LoopObserver) -> None:
         self._monitor.install()
@@ -98,7 +97,7 @@ class BlockingCall(Detector):
         self._monitor.uninstall()
 
     def start(self, scope: Scope) -> None:
-        self._scope, self._condemned = scope, None
+        self._scope = scope
         self._found.clear()
         self._monitor.look_at_this_thread(scope.test)
 
@@ -146,17 +145,13 @@ class BlockingCall(Detector):
     def _stuck(self, seconds: float) -> None:
         """On the watchdog's thread: end the wait if it is proved that nothing else will."""
         monitor = self._monitor
-        if seconds < _STUCK_AFTER or self._scope is None or not monitor.interrupts.reach(monitor.thread):
+        if seconds < _STUCK_AFTER or self._scope is None or not monitor.can_interrupt():
             return
         if all_wait_for_locks(besides=monitor.watchdog):
-            self._condemned = monitor.count
-            monitor.interrupts.ask(monitor.thread, self._end_call)
+            monitor.interrupt(self._end_call)
 
     def _end_call(self, frame: FrameType | None) -> None:
         __tracebackhide__ = True
-        if self._condemned != self._monitor.count or not self._monitor.inside:
-            return
-        self._condemned = None
         spot = call_site(frame, "", self._monitor.tests)
         if spot is None:
             return

@@ -61,22 +61,20 @@ class EndlessStep(ProvesStuck):
         monitor = self._monitor
         if monitor.count != self._step:
             self._step, self._next, self._spin = monitor.count, _FIRST, None
-        if seconds < self._next or self._scope is None or not monitor.interrupts.reach(monitor.thread):
+        if seconds < self._next or self._scope is None or not monitor.can_interrupt():
             return
         self._next = seconds + _BETWEEN
         # It reads source, which only those pay for whose steps last that long.
         from shared_testing.evidence.spinning import may_spin
 
         if may_spin(sys._current_frames().get(monitor.thread)):
-            monitor.interrupts.ask(monitor.thread, self._look)
+            monitor.interrupt(self._look)
 
     def _look(self, frame: FrameType | None) -> None:
         """In the middle of the step."""
         __tracebackhide__ = True
         from shared_testing.evidence.spinning import spin_at
 
-        if self._step != self._monitor.count or not self._monitor.inside:
-            return
         spin = spin_at(frame)
         self._again = self._again + 1 if spin is not None and spin == self._spin else 0
         self._spin = spin

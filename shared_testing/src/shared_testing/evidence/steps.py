@@ -219,6 +219,20 @@ class StepMonitor:
                 tell(now.wall - began)
         return True
 
+    def can_interrupt(self) -> bool:
+        return self.interrupts.reach(self.thread)
+
+    def interrupt(self, tell: Callable[[FrameType | None], object]) -> None:
+        """Let `tell` look at the present step from inside, unless that has ended by then. It may raise there."""
+        count = self.count
+
+        def look(frame: FrameType | None) -> None:
+            __tracebackhide__ = True
+            if self.count == count and self.inside:
+                tell(frame)
+
+        self.interrupts.ask(self.thread, look)
+
     def forget_step(self) -> None:
         """What the present step spends is told by somebody else."""
         if self._steps and self._steps[-1] is self._step:

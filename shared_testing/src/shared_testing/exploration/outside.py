@@ -211,21 +211,23 @@ class Outside(KnowsChildren):
         elif self.has_children():
             self._live_in_real_time(next_at)
         elif has_connections(self) or self._signal_handlers or self._selector.kernels is None:
-            self._poll(self._grace(next_at))
-            self._let_threads_post()
+            threads = self._threads_may_post()
+            self._poll(self._grace(next_at, threads=threads))
+            if threads:
+                self._let_threads_post()
 
     def _let_threads_post(self) -> None:
         """Whoever computes just now may be about to, and on a busy machine that takes its time."""
         given_up = perf_counter() + _STALL
-        while self._threads_may_post() and threads_compute() and perf_counter() < given_up:
+        while threads_compute() and perf_counter() < given_up:
             self._poll(_SLICE)
         # It may have posted since the last look.
         self._poll(0)
 
-    def _grace(self, next_at: float | None) -> float:
+    def _grace(self, next_at: float | None, *, threads: bool) -> float:
         """Real seconds in which others may answer before the clock jumps there."""
         ahead = next_at - self.clock._time if next_at is not None else 0.0
-        return grace(ahead, _GRACE, _GRACE_SHARE_OF_THREADS if self._threads_may_post() else GRACE_SHARE)
+        return grace(ahead, _GRACE, _GRACE_SHARE_OF_THREADS if threads else GRACE_SHARE)
 
     def _threads_may_post(self) -> bool:
         """Whether the program has threads of its own, which answer as soon as they can."""
