@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import project_files
 from forked_pytest import ForkedPytest
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>```+|~~~+)(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=indent)(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
-_UNKNOWN_TO_GIT = {".git", ".hypothesis", ".pytest_cache", ".ruff_cache", ".venv", "dist", "out", "node_modules"}
 CONFIGURATION = ("ini", "toml", "yaml")
 
 
@@ -99,14 +98,8 @@ class Block:
 
 
 def files() -> list[Path]:
-    """Those that git knows, or would know: what is ignored is nobody's document."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        # A copy without its history.
-        found = (file.relative_to(ROOT) for file in sorted(ROOT.rglob("*.md")))
-        return [ROOT / file for file in found if not _UNKNOWN_TO_GIT.intersection(file.parts)]
-    return [ROOT / name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
+    """Those of the project: what is ignored is nobody's document."""
+    return [file for file in project_files.files(ROOT) if file.suffix == ".md"]
 
 
 def blocks_of(file: Path) -> Iterator[Block]:

@@ -9,8 +9,12 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from projects import Project, read_projects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAMELESS = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false")
 
@@ -30,7 +34,7 @@ class Repository:
         self.git("commit", "--quiet", "--allow-empty", "--message", "change")
         return self.git("rev-parse", "HEAD")
 
-    def write(self, files: dict[str, str | None]) -> None:
+    def write(self, files: Mapping[str, str | None]) -> None:
         for name, text in files.items():
             file = self.root / name
             file.parent.mkdir(parents=True, exist_ok=True)

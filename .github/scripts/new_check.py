@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from new_prefix import files
+from project_files import files
 from projects import ROOT, read_projects
 
 NAME = "rate-limiter"

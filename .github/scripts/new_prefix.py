@@ -10,26 +10,22 @@ Files that are not committed yet are renamed like the others. The way back is th
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distribution_prefix import prefix_of
+from project_files import files
 from projects import ROOT, read_projects
 from service_name import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from pathlib import Path
 
 # As PEP 503 writes a name: an index would take any other spelling for this one.
 PREFIX = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-# What no project keeps, where there is no git to say so.
-PASSED_OVER = re.compile(r"\.git|\.venv|\.new-.*|\..*_cache|\.hypothesis|__pycache__|dist|out|.*\.egg-info")
 
 
 def check_prefix(prefix: str) -> None:
@@ -98,26 +94,6 @@ def text_of(file: Path) -> str:
         return file.read_bytes().decode()
     except UnicodeDecodeError:
         return ""
-
-
-def files(root: Path) -> list[Path]:
-    """All that belongs to the project: what git tracks, or would; without git, what is not made anew anyway."""
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")
-    except (OSError, subprocess.CalledProcessError):
-        listed = []
-    found = {root / os.fsdecode(each) for each in listed if each}
-    # A folder that lies in a stranger's repository, and is ignored there, is none of git's.
-    if root / "hatch.toml" not in found:
-        found = {Path(folder, name) for folder, _, names in _walk(root) for name in names}
-    return sorted(file for file in found if file.is_file() and not file.is_symlink())
-
-
-def _walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    for folder, folders, names in os.walk(root):
-        folders[:] = [each for each in folders if not PASSED_OVER.fullmatch(each)]
-        yield folder, folders, names
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:

@@ -15,7 +15,8 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from projects import ROOT, git, read_projects
+from project_files import files
+from projects import ROOT, read_projects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,12 +32,6 @@ SCHEMAS = {
 
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
-
-
-def files(root: Path) -> list[str]:
-    """What is tracked, and what is about to be."""
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", root=root).split("\0")
-    return [each for each in listed if each and (root / each).is_file()]
 
 
 def run(*command: str, root: Path) -> Iterator[str]:
@@ -60,12 +55,13 @@ def rights(root: Path) -> Iterator[str]:
 
 def links(root: Path) -> Iterator[str]:
     """Those from a document to a file of this repository."""
-    for name in files(root):
-        if name.endswith(".md"):
-            text = _CODE.sub("", (root / name).read_text("utf-8"))
+    for file in files(root):
+        if file.suffix == ".md":
+            name = file.relative_to(root).as_posix()
+            text = _CODE.sub("", file.read_text("utf-8"))
             for target in _LINK.findall(text):
                 path = unquote(target.partition("#")[0])
-                if path and not re.match(r"[a-z]+:", path) and not (root / name).parent.joinpath(path).exists():
+                if path and not re.match(r"[a-z]+:", path) and not file.parent.joinpath(path).exists():
                     yield f"{name}: the link {target} leads nowhere; what it names is not there"
 
 
@@ -78,8 +74,8 @@ def licences(root: Path) -> Iterator[str]:
 
 def modes(root: Path) -> Iterator[str]:
     """What begins with #! can be run, and nothing else is marked as if it could."""
-    for name in files(root):
-        file = root / name
+    for file in files(root):
+        name = file.relative_to(root).as_posix()
         is_script = file.read_bytes()[:2] == b"#!"
         if is_script != os.access(file, os.X_OK):
             yield f"{name} {'is a script: chmod +x' if is_script else 'is no script: chmod -x'} {name}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import new_prefix
 import pytest
 from distribution_prefix import prefix_of
+from miniature import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,12 +41,9 @@ FILES = {
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """A small one, built like ours, whose prefix is ``house``; git knows nothing of it."""
-    root = tmp_path / "repository"
-    for name, text in FILES.items():
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, "utf-8")
-    return root
+    made = Repository(tmp_path / "repository")
+    made.write(FILES)
+    return made.root
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import new_service
 import pytest
+from miniature import Repository
 from service_name import Refused, check_name
 
 if TYPE_CHECKING:
@@ -58,12 +59,9 @@ FILES = {
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """A small one, built like ours, whose prefix is ``house``; git knows nothing of it."""
-    root = tmp_path / "repository"
-    for name, text in FILES.items():
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, "utf-8")
-    return root
+    made = Repository(tmp_path / "repository")
+    made.write(FILES)
+    return made.root
 
 
 @pytest.fixture
