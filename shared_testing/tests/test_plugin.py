@@ -93,6 +93,40 @@ def test_a_closed_loop_does_not_stay_in_memory(pytester: pytest.Pytester) -> Non
     pytester.runpytest_inprocess(*_ALONE).assert_outcomes(passed=2)
 
 
+CLEANS_UP = """
+    import asyncio, weakref
+    left = []
+
+    class Order: ...
+
+    async def test_cancel():
+        order = Order()
+
+        async def work():
+            try:
+                await asyncio.sleep(9)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0)
+                raise
+
+        order.task = asyncio.create_task(work())
+        order.task.order = order
+        left.append(weakref.ref(order))
+        await asyncio.sleep(0)
+        order.task.cancel()
+        await asyncio.wait([order.task])
+
+    def test_it_is_gone():
+        assert left[0]() is None
+"""
+
+
+def test_what_a_test_left_is_collected_with_it(pytester: pytest.Pytester) -> None:
+    """No evidence that is kept about a task holds it: what dies of it would complain in the next test."""
+    pytester.makepyfile(CLEANS_UP)
+    pytester.runpytest_inprocess(*_ALONE).assert_outcomes(passed=2)
+
+
 @pytest.mark.parametrize("run", ["inprocess", "subprocess"])
 def test_a_file_that_is_written_anew_within_a_second_is_read_anew(pytester: pytest.Pytester, run: str) -> None:
     """What the other tests of this suite rely on. Before pytest 9.1 bytecode is known by its file's time and length."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from functools import partial
 
 import aiohttp
@@ -192,6 +194,24 @@ def test_settle_lets_all_that_is_on_its_way_arrive() -> None:
 
     assert explore(asked, schedules=60).failure is None
     assert explore(asked, schedules=30, seed=1).failure is None
+
+
+def test_a_closed_loop_keeps_nothing_of_what_was_to_come() -> None:
+    """As asyncio's: who holds on to the loop, for what it saw, does not hold the program."""
+
+    class Order: ...
+
+    async def leave_a_timer() -> weakref.ref[Order]:
+        order = Order()
+        asyncio.get_running_loop().call_later(60, order.__repr__)
+        return weakref.ref(order)
+
+    loop = new_event_loop()
+    left = loop.run_until_complete(leave_a_timer())
+    assert left() is not None
+    loop.close()
+    gc.collect()
+    assert left() is None
 
 
 def test_detectors_work_on_the_exploring_loop() -> None:

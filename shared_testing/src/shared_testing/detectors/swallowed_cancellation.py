@@ -77,6 +77,7 @@ class SwallowedCancellation(Detector):
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_cancel.append(self._cancellations.asked)
+        observer.before_collection.append(self._cancellations.forget_the_good)
         observer.on_pulse.append(self._loop_runs)
         # Before the deadlock's: what looks like one may be a task that does not end.
         observer.on_standstill.insert(0, self._loop_stands_still)
@@ -94,8 +95,7 @@ class SwallowedCancellation(Detector):
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
         for request in self._cancellations.requests:
-            if request.kept is not None and request.is_open and not _failed(request.task):
-                self._tell_of(request)
+            self._tell_of(request)
         self._cancellations.requests.clear()
         found, self._found, self._scope = self._found, [], None
         return found
@@ -215,11 +215,6 @@ def _abandon(task: asyncio.Task[Any]) -> None:
     # Destroying its coroutine would throw GeneratorExit into it, and who catches everything in a loop would then spin
     # inside the garbage collector, with no turn of any loop left in which to stop it.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task.get_coro()))
-
-
-def _failed(task: asyncio.Task[Any]) -> bool:
-    # Not exception(): that would count as having looked at it.
-    return task.done() and (task.cancelled() or getattr(task, "_exception", None) is not None)
 
 
 def _went_on(request: Request) -> Finding:

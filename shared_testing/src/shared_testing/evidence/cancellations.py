@@ -104,6 +104,12 @@ class Cancellations:
         if request in self.requests:
             self.requests.remove(request)
 
+    def forget_the_good(self) -> None:
+        """All but those that were kept for good, so that no task lives on by what is known of it."""
+        self.requests[:] = [
+            each for each in self.requests if each.kept is not None and each.is_open and not _failed(each.task)
+        ]
+
     def kept_by(self, task: asyncio.Task[Any]) -> Request | None:
         """The request that the task has kept from going on, and works on as if nothing had been."""
         for request in self.requests:
@@ -147,13 +153,16 @@ def _asked_by_wait_for() -> bool:
     return False
 
 
+def _failed(task: asyncio.Task[Any]) -> bool:
+    # Not exception(): that would count as having looked at it.
+    return task.done() and (task.cancelled() or getattr(task, "_exception", None) is not None)
+
+
 def _kept(request: Request) -> Site | None:
     """The line that swallowed the cancellation, if the task went on with its work."""
     task = request.task
     if task.done():
-        # Not exception(): that would count as having looked at it.
-        ended_well = not task.cancelled() and getattr(task, "_exception", None) is None
-        return _returned(request) if ended_well else None
+        return None if _failed(task) else _returned(request)
     now = [frame for frame in frames_of(task) if is_users(frame.f_code.co_filename)]
     for depth in reversed(range(len(request.places))):
         code, line = request.places[depth]
