@@ -25,7 +25,7 @@ def found_by_a_run(folder: Path) -> dict[str, Lines]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-c", "/dev/null"]
     command += ["--rootdir", str(CORPUS), "--import-mode=importlib", "-o", "asyncio_mode=auto"]
     command += ["-o", "asyncio_default_fixture_loop_scope=function", f"--findings-json={report}"]
-    command += ["-p", "looks_often"]
+    command += ["-p", "looks_often", "-o", "findings_step_seconds=0.1"]
     paths = os.pathsep.join([str(CORPUS), *filter(None, [os.environ.get("PYTHONPATH")])])
     # One after the other: what computes must not compete with what polls.
     done = subprocess.run(

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pytest
 
 
+# Seconds: more than a step may take, by default and in test_corpus.py.
+LONG = 0.25
+
+
 def compute(seconds: float) -> int:
     rounds = 0
     end = time.thread_time() + seconds
@@ -30,7 +34,7 @@ def count(number: int) -> int:
 
 async def handle() -> None:
     await asyncio.sleep(0)
-    compute(0.4)
+    compute(LONG)
 
 
 async def test_a_loop_in_python() -> None:
@@ -42,7 +46,7 @@ async def test_beside_others() -> None:
 
 
 async def in_one_call() -> int:
-    return count(100_000_000)
+    return count(40_000_000)
 
 
 async def test_one_call_in_c() -> None:
@@ -75,7 +79,7 @@ def short(seconds: float) -> None:
 
 async def in_steps() -> None:
     for _ in range(8):
-        short(0.05)
+        short(LONG / 5)
         await asyncio.sleep(0)
 
 
@@ -84,22 +88,22 @@ async def test_in_steps() -> None:
 
 
 async def test_in_a_thread() -> None:
-    await asyncio.to_thread(short, 0.4)
+    await asyncio.to_thread(short, LONG)
 
 
 async def test_the_tests_own_computing() -> None:
-    end = time.thread_time() + 0.4
+    end = time.thread_time() + LONG
     while time.thread_time() < end:
         pass
 
 
 async def test_a_helper_of_the_test() -> None:
-    short(0.4)
+    short(LONG)
 
 
 async def test_a_coroutine_of_the_test() -> None:
     async def fake() -> None:
-        short(0.4)
+        short(LONG)
 
     await fake()
 
@@ -120,11 +124,11 @@ async def load(name: str) -> None:
 
 
 async def test_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = "import time\nend = time.thread_time() + 0.4\nwhile time.thread_time() < end: pass"
+    slow = f"import time\nend = time.thread_time() + {LONG}\nwhile time.thread_time() < end: pass"
     (tmp_path / "slow_to_import.py").write_text(slow)
     monkeypatch.syspath_prepend(tmp_path)
     await load("slow_to_import")
 
 
 def test_without_a_loop() -> None:
-    short(0.4)
+    short(LONG)

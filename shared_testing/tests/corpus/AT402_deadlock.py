@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Seconds: many of our looks (looks_often.py), and so long enough for a false proof.
-LONG = 0.6
+LONG = 0.3
 
 
 class Bank:

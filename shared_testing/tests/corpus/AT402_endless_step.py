@@ -8,6 +8,10 @@ import time
 from typing import Any
 
 
+# Seconds: several of our looks (looks_often.py), and so long enough for a false proof.
+LONG = 0.4
+
+
 class Job:
     def __init__(self) -> None:
         self.ready = False
@@ -83,7 +87,7 @@ async def test_somebody_elses_task_does_so() -> None:
 
 async def test_a_thread_may_end_it() -> None:
     job = Job()
-    timer = threading.Timer(0.8, setattr, (job, "ready", True))
+    timer = threading.Timer(LONG, setattr, (job, "ready", True))
     timer.start()
     while not job.ready:
         pass
@@ -92,6 +96,6 @@ async def test_a_thread_may_end_it() -> None:
 
 async def test_it_looks_at_the_clock() -> None:
     job: Any = Job()
-    job.end = time.monotonic() + 0.8
+    job.end = time.monotonic() + LONG
     while not job.looks_at_the_clock:
         pass
