@@ -14,6 +14,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 CORPUS = Path(__file__).parent / "corpus"
 FILES = sorted(CORPUS.glob("AT*.py"))
 Lines = set[tuple[str, int]]
@@ -52,6 +54,7 @@ def marked_in(file: Path) -> Lines:
     }
 
 
+@pytest.mark.slow
 def test_the_marked_lines_are_found_and_no_others(tmp_path: Path) -> None:
     """A bug is told with its code and its line; what only looks like one is left in peace."""
     marked = {file.name: marked_in(file) for file in FILES}

@@ -49,7 +49,12 @@ def notes(pytester: pytest.Pytester, *options: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("options", "level"), [((), "error"), (("--findings=warn",), "warning"), (("-p", "xdist", "-n2"), "error")]
+    ("options", "level"),
+    [
+        ((), "error"),
+        (("--findings=warn",), "warning"),
+        pytest.param(("-p", "xdist", "-n2"), "error", marks=pytest.mark.slow),
+    ],
 )
 def test_a_finding_is_noted_once_at_its_line(
     pytester: pytest.Pytester, checkout: Path, options: tuple[str, ...], level: str

@@ -60,6 +60,7 @@ def test_only_a_failed_test_kills(code: int, verdict: str, tmp_path: Path) -> No
     assert (planted, file.read_text()) == (["answer = 43\n"], "answer = 42\n")
 
 
+@pytest.mark.slow
 def test_survivors_and_those_that_cannot_be_planted_are_printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[1] / "pitfalls.py"
 
 
@@ -13,6 +15,7 @@ def pitfalls(*codes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, *codes], capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.slow
 def test_a_rule_is_shown_by_its_code_and_both_answers() -> None:
     """Both come from real runs: pytest without the plugin expects the failure of a test with a yield."""
     done = pitfalls("AT103")
