@@ -151,6 +151,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedPytest]:
         yield server
 
 
+@pytest.mark.slow
 def test_the_examples_of_tests_pass(forked: ForkedPytest) -> None:
     """With nothing installed but the toolkit, as its README says. Those of which a run is shown have a test below."""
     examples = {f"test_{number}.py": block for number, block in enumerate(TESTS) if block not in RUN}
@@ -164,6 +165,7 @@ def test_the_examples_of_tests_pass(forked: ForkedPytest) -> None:
         assert passed[name] >= (1 if "Contract" in block.text else block.text.count("def test_")), block.name
 
 
+@pytest.mark.slow
 @by_name(RUNS)
 def test_a_run_prints_what_is_shown(block: Block, forked: ForkedPytest) -> None:
     """In a fresh process, in a folder with the guide's pytest.ini and the tests in test_it.py."""

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 _STRANGERS = ("hypothesispytest", "randomly", "timeout", "xdist", "xdist.looponfail")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A run of pytest inside takes a tenth of a second and more: together they are half of this suite's time."""
+    for item in items:
+        if "pytester" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def as_on_a_desk(monkeypatch: pytest.MonkeyPatch) -> None:
     """pytest and the plugin print more where they take themselves to be on a CI machine: here text is compared."""

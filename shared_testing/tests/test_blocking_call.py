@@ -160,7 +160,6 @@ def test_a_fork_finds_no_thread_of_ours(pytester: pytest.Pytester) -> None:
     run(pytester, fork, "-W", "error").assert_outcomes(passed=2)
 
 
-@pytest.mark.slow
 def test_a_busy_machine_makes_no_finding(pytester: pytest.Pytester) -> None:
     """To be kept off the processor is neither waiting nor computing."""
     quiet = """

@@ -6,11 +6,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
 
 WIDER = """\
 import asyncio
@@ -122,7 +121,6 @@ def test_a_loop_of_the_tests_own_is_seen_too(pytester: pytest.Pytester) -> None:
     run(pytester, LOOPS_OF_THEIR_OWN, "-W", "error").assert_outcomes(failed=2, passed=1)
 
 
-@pytest.mark.slow
 def test_what_goes_round_for_ever_does_not_hold_the_process(pytester: pytest.Pytester) -> None:
     """A poll that is in vain is ended; a task that nothing can end does not spin when the interpreter destroys it."""
     result = run(pytester, DEAF, "-o", "asyncio_mode=auto", "-W", "error")

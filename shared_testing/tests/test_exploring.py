@@ -578,7 +578,6 @@ def test_hypothesis_explores_each_example(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*amount=*"])
 
 
-@pytest.mark.slow
 def test_randomly_timeout_and_xdist_stand_beside_it(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """The token comes home from a worker, the pass with it, and the state of the dice is one for all runs."""
     pytester.makepyfile(test_it=RACE + RACE[RACE.index("@pytest.mark.explore") :].replace("test_race", "test_two"))

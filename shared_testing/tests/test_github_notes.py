@@ -49,12 +49,7 @@ def notes(pytester: pytest.Pytester, *options: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("options", "level"),
-    [
-        ((), "error"),
-        (("--findings=warn",), "warning"),
-        pytest.param(("-p", "xdist", "-n2"), "error", marks=pytest.mark.slow),
-    ],
+    ("options", "level"), [((), "error"), (("--findings=warn",), "warning"), (("-p", "xdist", "-n2"), "error")]
 )
 def test_a_finding_is_noted_once_at_its_line(
     pytester: pytest.Pytester, checkout: Path, options: tuple[str, ...], level: str

@@ -128,7 +128,6 @@ def test_each_test_with_what_is_known_of_it(seen: Seen) -> None:
     assert "tasks" not in tests["test_plain"]
 
 
-@pytest.mark.slow
 def test_workers_of_xdist_hand_over_the_same(seen: Seen) -> None:
     """Findings, schedules, tasks; also names that UTF-8 does not have."""
     named = """

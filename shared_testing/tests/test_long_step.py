@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 OPTIONS = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:cacheprovider"]
 
@@ -52,7 +55,6 @@ def test_the_limit_can_be_set(pytester: pytest.Pytester) -> None:
     run(pytester, COMPUTING, "-o", "findings_step_seconds=2").assert_outcomes(passed=2)
 
 
-@pytest.mark.slow
 def test_a_tracer_makes_everything_slower(pytester: pytest.Pytester) -> None:
     """Under coverage or a debugger the limit is wider: the code is not to blame."""
     traced = COMPUTING + "\nimport sys\n\ndef setup_module():\n    sys.settrace(lambda *_: None)\n"

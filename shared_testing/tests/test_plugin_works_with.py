@@ -42,7 +42,6 @@ def run(pytester: pytest.Pytester, source: str, *options: str) -> pytest.RunResu
 # ---------------------------------------------------------------------- other plugins
 
 
-@pytest.mark.slow
 def test_xdist_fails_the_right_tests_and_writes_every_report(pytester: pytest.Pytester, tmp_path: Path) -> None:
     """Findings are made in the workers, and told by the controller."""
     report, junit = tmp_path / "findings.jsonl", tmp_path / "junit.xml"
@@ -53,7 +52,6 @@ def test_xdist_fails_the_right_tests_and_writes_every_report(pytester: pytest.Py
     assert junit.read_text("utf-8").count('name="async finding" value="AT301 test_it.py:6 in test_leak"') == 3
 
 
-@pytest.mark.slow
 def test_xdist_tells_warnings_and_crashes_in_the_summary(pytester: pytest.Pytester) -> None:
     """What a worker prints is lost: the summary is the controller's."""
     pytester.makeconftest(
