@@ -62,8 +62,10 @@ _FOREIGN = (
     "|^Timeout context manager should be used inside a task$"
 )
 _CLOSED = "^Event loop is closed$"
-_VARIABLES = (CellType, FrameType, GeneratorType, CoroutineType, AsyncGeneratorType, MethodType)
 _NONE = "^no running event loop$|^There is no current event loop"
+
+# What holds something for a function that runs or has failed. The search among the globals does not look into these.
+_VARIABLES = (CellType, FrameType, GeneratorType, CoroutineType, AsyncGeneratorType, MethodType)
 
 
 class ForeignLoop(Detector):
@@ -198,7 +200,7 @@ def _is_of_closed_test(thing: Any) -> bool:
 def _are_held(things: dict[int, Any]) -> bool:
     """Otherwise than by a function's variables, which live on in the traceback that somebody keeps.
 
-    To ask that of the collector takes a tenth of the search among the globals.
+    To ask that of the collector takes a fraction of the search among the globals.
     """
     # By this name, as it is one of those that hold them.
     them = tuple(things.values())

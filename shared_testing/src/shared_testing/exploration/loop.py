@@ -84,14 +84,6 @@ class ExploringLoop(Timers, Outside, asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.clock._time
 
-    def close(self) -> None:
-        super().close()
-        # As asyncio does with its own: a result holds the loop for longer than it holds the program.
-        self.arrivals.pending.clear()
-        self._inbox.clear()
-        self._io_pending.clear()
-        self._jobs.clear()
-
     # ------------------------------------------------------------ what becomes an arrival
 
     def arrive(

@@ -75,6 +75,14 @@ class Outside(KnowsChildren):
         self._threads_before = len(_THREADS)
         super().__init__(LazySelector())
 
+    def close(self) -> None:
+        super().close()
+        # As asyncio does with its own: a result holds the loop for longer than it holds the program.
+        self.arrivals.pending.clear()
+        self._inbox.clear()
+        self._io_pending.clear()
+        self._jobs.clear()
+
     # ------------------------------------------------------------ sockets
 
     def _make_self_pipe(self) -> None:
