@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from shared_testing.evidence import global_state
+from shared_testing.evidence import global_state, watched_namespace
 
 if TYPE_CHECKING:
     import pytest
@@ -71,7 +71,7 @@ def test_what_has_not_changed_is_not_read_again(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     state = global_state.GlobalState()
     state.begin()
-    monkeypatch.setattr(global_state, "picture", lambda value: f"drawn: {value}")
+    monkeypatch.setattr(watched_namespace, "picture", lambda value: f"drawn: {value}")
     assert state.end("test_a") == []
     module.__dict__["rate"] = 2.25
     (change,) = state.end("test_b")
