@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,23 +12,25 @@ if TYPE_CHECKING:
     from shared_testing.loop.observer import LoopObserver
 
 
-@dataclass(eq=False, slots=True)
 class Scope:
     """The time from the setup of one test to the end of its teardown, or one ``watch()`` block."""
 
-    name: str
-    error: BaseException | None = None
-    """What the test raised, known when detectors are asked to finish."""
-    test: object = None
-    """pytest's item; None outside pytest."""
-    loops: list[asyncio.AbstractEventLoop] = field(default_factory=list)
-    """The loops that ran inside, in the order in which they were seen."""
-    is_set_up: bool = False
-    """The test's fixtures are there: what is done from now on it does itself."""
-    tears_down: bool = False
-    """The test's own function has ended: what happens from now on it cannot see."""
-    wider: int = 0
-    """How many fixtures of a wider scope than the test's are being set up just now: what they make lives on."""
+    __slots__ = ("error", "is_set_up", "loops", "name", "tears_down", "test", "wider")
+
+    def __init__(self, name: str, test: object = None) -> None:
+        self.name = name
+        self.error: BaseException | None = None
+        """What the test raised, known when detectors are asked to finish."""
+        self.test = test
+        """pytest's item; None outside pytest."""
+        self.loops: list[asyncio.AbstractEventLoop] = []
+        """The loops that ran inside, in the order in which they were seen."""
+        self.is_set_up = False
+        """The test's fixtures are there: what is done from now on it does itself."""
+        self.tears_down = False
+        """The test's own function has ended: what happens from now on it cannot see."""
+        self.wider = 0
+        """How many fixtures of a wider scope than the test's are being set up just now: what they make lives on."""
 
 
 class Detector:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.detectors.detector import Detector
@@ -54,17 +53,17 @@ except* OSError:
 )
 
 
-@dataclass(eq=False)
 class _Group:
     """One call of gather() that has failed while others were still running."""
 
-    site: Site
-    error: BaseException
-    given: frozenset[int]
-    """The tasks that the caller made: it can wait for them, and whoever leaks them is told by AT301."""
-    siblings: list[asyncio.Task[Any]]
-    ran_on: list[asyncio.Task[Any]] = field(default_factory=list)
-    handled: bool = False
+    def __init__(
+        self, site: Site, error: BaseException, given: frozenset[int], siblings: list[asyncio.Task[Any]]
+    ) -> None:
+        self.site, self.error, self.siblings = site, error, siblings
+        self.given = given
+        """The tasks that the caller made: it can wait for them, and whoever leaks them is told by AT301."""
+        self.ran_on: list[asyncio.Task[Any]] = []
+        self.handled = False
 
 
 class GatherSiblings(Detector):

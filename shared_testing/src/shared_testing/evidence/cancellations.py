@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -27,23 +26,31 @@ if TYPE_CHECKING:
 _MOST_REQUESTS = 1000
 
 
-@dataclass(eq=False, slots=True)
 class Request:
     """One cancellation of one task."""
 
-    task: asyncio.Task[Any]
-    places: tuple[tuple[CodeType, int], ...]
-    """Where the task's own functions waited, outermost first."""
-    before: int
-    """How many requests were open by then."""
-    by_wait_for: bool
-    """``asyncio.wait_for()`` asked, because its time was over."""
-    within: weakref.ref[Any] | None = None
-    """The library's coroutine in which the innermost of the task's own functions waited."""
-    at: float = field(default_factory=monotonic)
-    delivered: bool = False
-    kept: Site | None = None
-    """The line that kept the cancellation, once the task is seen to go on."""
+    __slots__ = ("at", "before", "by_wait_for", "delivered", "kept", "places", "task", "within")
+
+    def __init__(
+        self,
+        task: asyncio.Task[Any],
+        places: tuple[tuple[CodeType, int], ...],
+        by_wait_for: bool,
+        within: weakref.ref[Any] | None,
+    ) -> None:
+        self.task = task
+        self.places = places
+        """Where the task's own functions waited, outermost first."""
+        self.before = task.cancelling()
+        """How many requests were open by then."""
+        self.by_wait_for = by_wait_for
+        """``asyncio.wait_for()`` asked, because its time was over."""
+        self.within = within
+        """The library's coroutine in which the innermost of the task's own functions waited."""
+        self.at = monotonic()
+        self.delivered = False
+        self.kept: Site | None = None
+        """The line that kept the cancellation, once the task is seen to go on."""
 
     @property
     def is_open(self) -> bool:
@@ -76,7 +83,7 @@ class Cancellations:
         # A task that has not begun, or runs just now, has no place to catch it.
         if not places:
             return
-        request = Request(task, tuple(places), task.cancelling(), _asked_by_wait_for(), within)
+        request = Request(task, tuple(places), _asked_by_wait_for(), within)
         self.requests.append(request)
         self._see_it_delivered(request)
 

@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.evidence.call_sites import CallSite, call_site
@@ -40,16 +39,18 @@ _NOT_THE_STEPS_OWN = ("importlib", "pdb", "bdb", "pydevd", "_pytest", "traceback
 _sleep = time.sleep
 
 
-@dataclass(slots=True)
 class Spent:
     """What a step has spent on one line, in seconds."""
 
-    cpu: float = 0.0
-    blocked: float = 0.0
-    locked: float = 0.0
-    """The part of `blocked` in which it waited for a lock."""
-    slept: float = 0.0
-    """The part of `blocked` in which it slept."""
+    __slots__ = ("blocked", "cpu", "locked", "slept")
+
+    def __init__(self) -> None:
+        self.cpu = 0.0
+        self.blocked = 0.0
+        self.locked = 0.0
+        """The part of `blocked` in which it waited for a lock."""
+        self.slept = 0.0
+        """The part of `blocked` in which it slept."""
 
 
 Step = dict[CallSite, Spent]

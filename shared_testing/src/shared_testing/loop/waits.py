@@ -6,7 +6,6 @@ import asyncio
 import gc
 import inspect
 import types
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,19 +25,23 @@ _SUSPENDABLE = tuple(_FRAMES)
 _DEEPEST = 200
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Wait:
     """One suspended task, and what it waits for."""
 
-    task: asyncio.Task[Any]
-    frames: tuple[FrameType, ...]
-    """The task's coroutines, outermost first."""
-    site: Site | None
-    """The user's line that waits."""
-    on: object
-    """A primitive of asyncio, a task, or a future; None when it cannot be seen."""
-    verb: str
-    """What it does with that: ``acquire``, ``get``, ``join``."""
+    __slots__ = ("frames", "on", "site", "task", "verb")
+
+    def __init__(
+        self, task: asyncio.Task[Any], frames: tuple[FrameType, ...], site: Site | None, on: object, verb: str
+    ) -> None:
+        self.task = task
+        self.frames = frames
+        """The task's coroutines, outermost first."""
+        self.site = site
+        """The user's line that waits."""
+        self.on = on
+        """A primitive of asyncio, a task, or a future; None when it cannot be seen."""
+        self.verb = verb
+        """What it does with that: ``acquire``, ``get``, ``join``."""
 
 
 def suspended_in(loop: asyncio.AbstractEventLoop) -> list[Wait]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.evidence.holders import Deed, holders_of
@@ -63,7 +63,8 @@ def verdict(
         return _cycle(still, path[path.index(path[-1]) : -1])
     # Whoever waits in a coroutine of asyncio's own has no line: the one who waits for that has.
     seen = next((wait for wait in reversed(path) if wait.site is not None), path[-1])
-    leaf = replace(path[-1], task=seen.task, site=seen.site)
+    last = path[-1]
+    leaf = Wait(seen.task, last.frames, seen.site, last.on, last.verb)
     return wrong_loop(rule, leaf, still.name(leaf.task), others, test) or _leaf(still, leaf)
 
 
