@@ -56,6 +56,26 @@ def test_the_findings_about_stand_ins(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(failed=4)
 
 
+def test_a_mock_that_the_loop_calls_too_is_named_where_the_test_calls_it(pytester: pytest.Pytester) -> None:
+    """asyncio itself asks a mocked clock or selector at each turn; those calls are passed over, and only those."""
+    pytester.makepyfile(
+        """
+        import asyncio
+        from unittest.mock import MagicMock
+        async def test_wrong_mock(monkeypatch):
+            loop = asyncio.get_running_loop()
+            clock = MagicMock(side_effect=loop.time)
+            monkeypatch.setattr(loop, "time", clock)
+            await asyncio.sleep(0)
+            assert clock.called
+            await clock()
+        """
+    )
+    result = pytester.runpytest_subprocess(*_AUTO)
+    result.stdout.fnmatch_lines(["AT102 clock is a MagicMock, which gave a float: its result cannot be awaited"])
+    result.assert_outcomes(failed=1)
+
+
 def test_the_findings_about_stubs_that_nobody_needed(pytester: pytest.Pytester) -> None:
     """Of the test's own making: each on the line that wrote it, and none for what explains itself otherwise."""
     pytester.makepyfile(

@@ -100,7 +100,10 @@ def test_what_stands_in_the_users_own_calls_is_harmless(pytester: pytest.Pyteste
             raise LookupError("broken")
 
         for module in (left_behind, unclosed, unclosed_file, audited_calls, births, holders, loop_lives, mocks):
-            for name in ("is_users", "is_users_frame", "user_frame", "user_site", "site_of_frame"):
+            for name in (
+                "is_users", "is_users_frame", "users_code",
+                "user_frame", "user_frame_and_code", "user_site", "site_of_frame",
+            ):
                 if hasattr(module, name):
                     setattr(module, name, broken)
         """,

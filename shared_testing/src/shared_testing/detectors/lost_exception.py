@@ -14,7 +14,7 @@ from shared_testing.evidence.interrupts import EndedByToolkit
 from shared_testing.evidence.log_readers import body_of, reads_log
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.identity import identity
-from shared_testing.findings.site import is_users_frame, last_user_site, site_of_frame
+from shared_testing.findings.site import last_user_site, site_of_frame, users_code
 from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ class LostException(Detector):
     def _future_created(self, future: asyncio.Future[Any]) -> None:
         caller = sys._getframe(2)
         # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
-        if (scope := self._scope) is not None and is_users_frame(caller):
-            own = caller.f_code is body_of(scope.test)
-            self._born[identity(future)] = _Born(weakref.ref(future), site_of_frame(caller), scope.wider > 0, own)
+        if (scope := self._scope) is not None and (code := users_code(caller)) is not None:
+            own = code is body_of(scope.test)
+            self._born[identity(future)] = _Born(weakref.ref(future), site_of_frame(caller, code), scope.wider > 0, own)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
         error = context.get("exception")

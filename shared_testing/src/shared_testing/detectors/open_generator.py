@@ -118,10 +118,8 @@ class OpenGenerator(Detector):
         @functools.wraps(original)
         def observed(loop: asyncio.AbstractEventLoop, generator: AsyncGeneratorType[Any, Any]) -> None:
             original(loop, generator)
-            frame = sys._getframe(1)
             # One that is stepped by hand, outside of any coroutine, is a tool of who does so.
-            by_hand = not frame.f_code.co_flags & _AWAITS
-            if births.wanted and not by_hand and (site := direct_maker(frame, _THROUGH)) is not None:
+            if births.wanted and (site := direct_maker(sys._getframe(1), _THROUGH, _AWAITS)) is not None:
                 self._loops[births.add(generator, GENERATOR, site, generator.__qualname__)] = loop
 
         self._patches.set(base_events.BaseEventLoop, "_asyncgen_firstiter_hook", observed)

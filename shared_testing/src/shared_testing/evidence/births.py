@@ -6,14 +6,13 @@ Only weak references: a file that is dropped is closed by Python at that moment,
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.evidence.harmless import harmless
 from shared_testing.evidence.warning_readers import WarningReaders
 from shared_testing.findings.finding import Finding
 from shared_testing.findings.identity import identity
-from shared_testing.findings.site import is_users_frame, site_of_frame, user_frame
+from shared_testing.findings.site import site_of_frame, user_frame, users_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,19 +34,18 @@ class Kind(NamedTuple):
         return Finding(rule, self.symptom.format(name=name), site, self.cause, self.fix)
 
 
-@dataclass(eq=False, slots=True)
 class Birth:
     """One thing."""
 
-    thing: weakref.ref[Any]
-    kind: Kind
-    site: Site | None
-    name: str = ""
-    owner: Birth | None = None
-    """What ends this thing along with itself."""
-    dropped: bool = False
-    """It died without having been ended."""
-    finalized: bool = False
+    __slots__ = ("dropped", "finalized", "kind", "name", "owner", "site", "thing")
+
+    def __init__(self, thing: weakref.ref[Any], kind: Kind, site: Site | None, name: str) -> None:
+        self.thing, self.kind, self.site, self.name = thing, kind, site, name
+        self.owner: Birth | None = None
+        """What ends this thing along with itself."""
+        self.dropped = False
+        """It died without having been ended."""
+        self.finalized = False
 
     def is_left(self) -> bool:
         if self.dropped:
@@ -177,14 +175,17 @@ def maker(frame: FrameType | None, thing: object) -> tuple[Site | None, tuple[st
 
 
 @harmless(None)
-def direct_maker(frame: FrameType | None, through: frozenset[str]) -> Site | None:
-    """The user's line, if nothing but the files `through` lies between it and here; quick when it is not so."""
+def direct_maker(frame: FrameType | None, through: frozenset[str], flags: int = 0) -> Site | None:
+    """The user's line, if nothing but the files `through` lies between it and here; quick when it is not so.
+
+    Only if its function has one of these `flags`, where there are some: those of a coroutine.
+    """
     # A module says for less than f_code, which is an audit event each time, that it is a library's.
     while frame is not None and frame.f_globals.get("__file__") in through:
         frame = frame.f_back
-    if frame is None or not is_users_frame(frame) or frame.f_code.co_name == "<module>":
+    if frame is None or (code := users_code(frame)) is None or code.co_name == "<module>":
         return None
-    return site_of_frame(frame)
+    return site_of_frame(frame, code) if not flags or code.co_flags & flags else None
 
 
 def _is_init_of(frame: FrameType, thing: object) -> bool:

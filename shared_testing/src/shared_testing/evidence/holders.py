@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet, ref
 
 from shared_testing.evidence.harmless import harmless
-from shared_testing.findings.site import Site, line_of, user_frame
+from shared_testing.findings.site import Site, line_of, user_frame_and_code
 from shared_testing.loop.waits import name_of
 
 if TYPE_CHECKING:
@@ -126,8 +126,8 @@ def _watch_queue(patches: Patches, name: str, mark: str) -> None:
 def _deed(frame: Any) -> Deed | None:
     if asyncio._get_running_loop() is None or (task := asyncio.current_task()) is None:
         return None
-    found = user_frame(frame)
+    found = user_frame_and_code(frame)
     if found is None:
         return None
-    code = found.f_code
-    return Deed(ref(task), name_of(task), code, line_of(found, code))
+    user, code = found
+    return Deed(ref(task), name_of(task), code, line_of(user, code))

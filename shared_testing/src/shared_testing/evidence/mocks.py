@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.findings.identity import identity
-from shared_testing.findings.site import line_of, site_of_frame, user_frame, user_site
+from shared_testing.findings.site import line_of, site_of_frame, user_frame_and_code, user_site
 from shared_testing.findings.written import called_at, calls_at
 from shared_testing.patches import Patches
 
@@ -55,6 +55,8 @@ class MockCalls:
         # By the identity of the function's code, which the call keeps alive.
         self._calls: dict[tuple[int, int], MockCall] = {}
         self._made: dict[int, Site] = {}
+        # What asyncio itself calls at each turn, as the selector of a loop: no line of the user's awaits that.
+        self._loops_own: weakref.ref[Any] | None = None
         self._patches = Patches()
         self._patched = False
 
@@ -114,11 +116,15 @@ class MockCalls:
 
     def _mock_called(self, mock: Any) -> None:
         try:
-            caller = _caller()
-            if caller is None or (frame := user_frame(caller)) is None:
+            if self._loops_own is not None and self._loops_own() is mock and _in_no_task():
                 return
-            # Once: each reading of it is an audit event.
-            code = frame.f_code
+            caller = _caller()
+            if caller is not None and caller.f_globals is _EVENTS:
+                self._loops_own = weakref.ref(mock)
+                return
+            if (found := user_frame_and_code(caller)) is None:
+                return
+            frame, code = found
             key = identity(code), line_of(frame, code)
             known = self._calls.get(key)
             if known is not None and known.mock() is mock:
@@ -134,7 +140,7 @@ class MockCalls:
                 own_name=name,
                 is_async="_mock_await_count" in mock.__dict__,
                 code=code,
-                called=site_of_frame(frame),
+                called=site_of_frame(frame, code),
                 made=self.made_at(mock),
                 mock=weakref.ref(mock),
             )
@@ -148,8 +154,13 @@ def _caller() -> FrameType | None:
     frame: FrameType | None = inside
     while frame is not None and frame.f_globals is inside.f_globals:
         frame = frame.f_back
-    # What asyncio itself calls, as the selector of its loop, no line of the user's awaits.
-    return None if frame is None or frame.f_globals is _EVENTS else frame
+    return frame
+
+
+def _in_no_task() -> bool:
+    """The loop itself runs, or one of its callbacks."""
+    loop = asyncio._get_running_loop()
+    return loop is not None and asyncio.current_task(loop) is None
 
 
 _EVENTS = vars(asyncio.base_events)

@@ -6,6 +6,7 @@ put off for ever. So the young objects of a test are looked through as well, bef
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import inspect
 import sys
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _ORIGIN_DEPTH = 2
 # An AsyncMock makes its coroutine five calls below the user's line.
 _ORIGIN_DEPTH_OF_MOCK = 8
+_COROUTINE = frozenset({CoroutineType})
 _RUNNING = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 
@@ -219,4 +221,7 @@ def _coroutines() -> list[Coroutine]:
     """All that are not frozen."""
     objects = gc.get_objects()
     # Mostly there are none; to know that takes a fraction of the time.
-    return [each for each in objects if type(each) is CoroutineType] if CoroutineType in map(type, objects) else []
+    with contextlib.suppress(TypeError):  # from a class whose metaclass has no hash
+        if _COROUTINE.isdisjoint(map(type, objects)):
+            return []
+    return [each for each in objects if type(each) is CoroutineType]

@@ -81,19 +81,33 @@ _END_FILES = frozenset(
 )
 
 
-def is_users_frame(frame: FrameType) -> bool:
-    """Whether the user's own code runs in it.
+def users_code(frame: FrameType) -> CodeType | None:
+    """The code that runs in it, if it is the user's own.
 
     Each reading of f_code is an audit event; most frames are a library's, and their module says so for less.
     """
     file = frame.f_globals.get("__file__")
-    return (not isinstance(file, str) or is_users(file)) and is_users(frame.f_code.co_filename)
+    if isinstance(file, str) and not is_users(file):
+        return None
+    code = frame.f_code
+    return code if is_users(code.co_filename) else None
+
+
+def is_users_frame(frame: FrameType) -> bool:
+    """Whether the user's own code runs in it."""
+    return users_code(frame) is not None
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
     """The nearest frame of the user's own among this frame and its callers, up to the loop's callback."""
+    found = user_frame_and_code(frame)
+    return found[0] if found is not None else None
+
+
+def user_frame_and_code(frame: FrameType | None) -> tuple[FrameType, CodeType] | None:
+    """The same with the code that runs in it."""
     while frame is not None:
-        # As in is_users_frame().
+        # As in users_code().
         file = frame.f_globals.get("__file__")
         if not isinstance(file, str) or file in _END_FILES or is_users(file):
             code = frame.f_code
@@ -101,14 +115,15 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
             if code is _CALLBACK or code is _RUNNER or (file in _END_FILES and code.co_name == _RUN):
                 return None
             if is_users(code.co_filename):
-                return frame
+                return frame, code
         frame = frame.f_back
     return None
 
 
-def site_of_frame(frame: FrameType) -> Site:
-    """The line that this frame is at."""
-    code = frame.f_code
+def site_of_frame(frame: FrameType, code: CodeType | None = None) -> Site:
+    """The line that this frame is at. Whoever has read its code hands that over: each reading is an audit event."""
+    if code is None:
+        code = frame.f_code
     return Site(code.co_filename, line_of(frame, code), code.co_qualname)
 
 
@@ -142,8 +157,8 @@ def _read_line(frame: FrameType, code: CodeType) -> int:
 
 def user_site(frame: FrameType | None) -> Site | None:
     """The nearest line of the user's own among this frame and its callers, up to the loop's callback."""
-    found = user_frame(frame)
-    return site_of_frame(found) if found is not None else None
+    found = user_frame_and_code(frame)
+    return site_of_frame(*found) if found is not None else None
 
 
 def origin_site(origin: Iterable[tuple[str, int, str]] | None) -> Site | None:
