@@ -73,10 +73,10 @@ async def test_a_signal_ends_it_cleanly_and_it_can_go_on(
     command: Command, users: FakeUsers, out: Path, how: signal.Signals, code: int
 ) -> None:
     """It says what is done, leaves whole lines, and --resume makes the rest, each user once."""
-    users.populate(500)
-    users.on(GET_USER).answer(times=250).fault("stall", times=10)
+    users.populate(200)
+    users.on(GET_USER).answer(times=100).fault("stall", times=10)
     process = await command.start("--base-url", users.url, "--out", out)
-    await users.received(250)
+    await users.received(100)
     process.send_signal(how)
     printed, errors = await process.communicate()
     done = len(read_ids(out))
@@ -84,7 +84,7 @@ async def test_a_signal_ends_it_cleanly_and_it_can_go_on(
     assert printed == b""
     assert errors.decode() == f"user-export: stopped by {how.name}; {done} users are in {out}, go on with --resume\n"
     await go_on(command, users, out)
-    assert read_ids(out) == list(range(1, 501))
+    assert read_ids(out) == list(range(1, 201))
 
 
 async def test_a_kill_loses_and_doubles_nobody(command: Command, users: FakeUsers, out: Path) -> None:

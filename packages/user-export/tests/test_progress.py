@@ -35,3 +35,10 @@ def test_a_file_or_a_quiet_run_gets_none(
     with progress_bar(quiet=quiet, expected=None) as move:
         move(Summary(written=10))
     assert output.getvalue() == ""
+
+
+def test_a_closed_stderr_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``user-export ... 2>&-``: Python has none then."""
+    monkeypatch.setattr(sys, "stderr", None)
+    with progress_bar(quiet=False, expected=None) as move:
+        move(Summary(written=10))
