@@ -60,6 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "allow_finding(code, reason): this finding is meant here, for the reason that is given"
     )
+    config.addinivalue_line(
+        "markers",
+        "leases_run_out: this test of a message queue does nothing that must be done within a lease",
+    )
     settings = _read_settings(config)
     config.stash[SETTINGS] = settings
     config.stash[_WORKERS_NOTES] = []

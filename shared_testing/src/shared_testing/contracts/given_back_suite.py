@@ -62,6 +62,7 @@ class GivenBackContract:
         [letter] = await message_queue.queue.dead_letters()
         assert (letter.body, letter.deliveries, letter.reason) == (b"bad", most, "it is bad")
 
+    @pytest.mark.leases_run_out
     async def test_who_dies_of_a_message_is_counted_too(self, message_queue: MessageQueueUnderTest) -> None:
         """Leases that run out are deliveries, or a message that kills its consumer would do so for ever."""
         lease, most = message_queue.needs_leases(), message_queue.needs_dead_letters()
@@ -71,6 +72,7 @@ class GivenBackContract:
         assert list(await message_queue.queue.get_batch(1, timeout=lease * 1.5)) == []
         assert [letter.body for letter in await message_queue.queue.dead_letters()] == [b"bad"]
 
+    @pytest.mark.leases_run_out
     async def test_nobody_has_to_ask_for_more_to_learn_what_died(self, message_queue: MessageQueueUnderTest) -> None:
         """Whoever waits for a message's fate looks at the dead letters, when the last worker may be gone."""
         lease, most = message_queue.needs_leases(), message_queue.needs_dead_letters()
