@@ -17,7 +17,7 @@ from shared_testing.findings.identity import identity
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 _CONTAINERS = (dict, list, set, deque, bytearray)
 _PLAIN = (int, float, str, bytes, bool, type(None))
@@ -47,17 +47,15 @@ class WatchedNamespace:
         # A plain value is kept, or its identity might be that of a later one.
         self.plain = {name: value for name, value in watched.items() if isinstance(value, _PLAIN)}
         self.numbers = {name: identity(value) for name, value in watched.items() if name not in self.plain}
-        instances = {name for name in self.numbers if not isinstance(watched[name], (*_CONTAINERS, *_SCALARS))}
-        self.bare = {name for name in instances if not watched[name].__dict__}
+        others = [name for name in self.numbers if not isinstance(watched[name], _SCALARS)]
+        self.bare = {
+            name for name in others if not isinstance(watched[name], _CONTAINERS) and not watched[name].__dict__
+        }
+        self.parts = [name for name in others if name not in self.bare]
         self.pictures: dict[str, tuple[Any, Any]] = {
             # Of what stays as it is, the picture can be drawn when somebody asks.
             name: (_fingerprint(value), value if name in self.plain else picture(value))
             for name, value in watched.items()
-        }
-        self.parts: dict[str, Callable[[Any], Any]] = {
-            name: _of_instance if name in instances else _of_container
-            for name in self.numbers
-            if name not in self.bare and not isinstance(watched[name], _SCALARS)
         }
 
     def changed(self) -> list[tuple[str, str, str]]:
@@ -76,12 +74,13 @@ class WatchedNamespace:
     def changed_within(self) -> list[tuple[str, str, str]]:
         """The same where each name is known to stand for what it stood for: a list that has grown."""
         found = []
-        for name, fingerprint in self.parts.items():
-            before, value = self.pictures[name], self.namespace[name]
-            if (now := fingerprint(value)) != before[0]:
-                self.pictures[name] = now, picture(value)
-                if self.pictures[name][1] != before[1]:
-                    found.append((name, before[1], self.pictures[name][1]))
+        for name in self.parts:
+            (known, before), value = self.pictures[name], self.namespace[name]
+            if (now := _fingerprint(value)) != known:
+                after = picture(value)
+                self.pictures[name] = now, after
+                if after != before:
+                    found.append((name, before, after))
         return found
 
     def _stranger(self, name: str) -> tuple[Any, Any]:
@@ -95,11 +94,11 @@ class Glance:
 
     def __init__(self, seen: Sequence[WatchedNamespace]) -> None:
         self._namespaces, self._sizes = [each.namespace for each in seen], [each.size for each in seen]
-        self._plain = _Values((each.namespace, _twice(each.plain)) for each in seen)
-        self._others = _Values((each.namespace, _twice(each.numbers)) for each in seen)
-        self._kept = [each.plain[name] for each in seen for name in _twice(each.plain)]
-        self._numbers = [each.numbers[name] for each in seen for name in _twice(each.numbers)]
-        self._bare = [name in each.bare for each in seen for name in _twice(each.numbers)]
+        plain = [(each, _twice(each.plain)) for each in seen]
+        others = [(each, _twice(each.numbers)) for each in seen]
+        self._plain, self._kept = _Values(plain), [each.plain[name] for each, names in plain for name in names]
+        self._others, self._numbers = _Values(others), [each.numbers[name] for each, names in others for name in names]
+        self._bare = [name in each.bare for each, names in others for name in names]
 
     def is_same(self) -> bool:
         if [*map(len, self._namespaces)] != self._sizes:
@@ -119,8 +118,8 @@ class Glance:
 class _Values:
     """Those of all these names in these namespaces, as they are now. Raises KeyError for one that is gone."""
 
-    def __init__(self, names: Iterable[tuple[Any, Sequence[str]]]) -> None:
-        asked = [(namespace, itemgetter(*each)) for namespace, each in names if each]
+    def __init__(self, wanted: Iterable[tuple[WatchedNamespace, Sequence[str]]]) -> None:
+        asked = [(each.namespace, itemgetter(*names)) for each, names in wanted if names]
         self._namespaces, self._getters = [each for each, _ in asked], [each for _, each in asked]
 
     def __iter__(self) -> Iterator[Any]:
@@ -143,9 +142,7 @@ def _drawn(known: tuple[Any, Any]) -> str:
 
 def _is_watched(name: str, value: Any) -> bool:
     # Dunders and what pytest writes into a module that it has rewritten (@pytest_ar) are nobody's state.
-    if name.startswith(("__", "@")) or name == "pytestmark":
-        return False
-    if type(value) in _NO_STATE:
+    if name.startswith(("__", "@")) or name == "pytestmark" or type(value) in _NO_STATE:
         return False
     return isinstance(value, (*_CONTAINERS, *_SCALARS)) or _attributes(value) is not None
 
