@@ -108,3 +108,9 @@ def reap() -> Callable[..., Awaitable[None]]:
 def make() -> type[QueueProcessor[Any, Any]]:
     """The class under test."""
     return QueueProcessor
+
+
+@pytest.fixture
+def lease(request: pytest.FixtureRequest) -> float:
+    """Seconds. Each test of the contract waits for some of them to run out; most leave a busy machine time before."""
+    return 0.05 if request.node.get_closest_marker("leases_run_out") else 0.3

@@ -12,17 +12,9 @@ from shared_testing.contracts.message_queue_suite import MessageQueueContract, M
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import pytest
-
-# Seconds: each test waits for some of them to run out. The longer one leaves a busy machine the time to be in time.
-LEASE, SHORT = 0.3, 0.05
-
 
 class TestRedisQueue(MessageQueueContract):
     @pytest_asyncio.fixture
-    async def message_queue(
-        self, redis_url: str, request: pytest.FixtureRequest
-    ) -> AsyncIterator[MessageQueueUnderTest]:
-        lease = SHORT if request.node.get_closest_marker("leases_run_out") else LEASE
+    async def message_queue(self, redis_url: str, lease: float) -> AsyncIterator[MessageQueueUnderTest]:
         async with RedisQueue(redis_url, lease=lease, max_deliveries=3) as queue:
             yield MessageQueueUnderTest(queue, lease, 3)
