@@ -19,6 +19,8 @@ def progress_bar(*, quiet: bool, expected: int | None) -> Iterator[Callable[[Sum
 
     console = Console(file=sys.stderr)
     columns = "{task.description}", "{task.completed}", TaskProgressColumn(show_speed=True), TimeElapsedColumn()
-    with Progress(*Progress.get_default_columns()[1:2], *columns, console=console) as bar:
+    with Progress(
+        *Progress.get_default_columns()[1:2], *columns, console=console, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task("users exported", total=expected)
         yield lambda summary: bar.update(task, completed=summary.total)
