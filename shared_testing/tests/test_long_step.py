@@ -74,3 +74,27 @@ def test_a_run_inside_this_one_is_its_own_affair(pytester: pytest.Pytester) -> N
     """A plugin's own tests run pytest inside pytest: what computes there is not told a second time out here."""
     pytester.makepyfile(test_it=COMPUTING)
     pytester.runpytest_inprocess(*OPTIONS).assert_outcomes(failed=1, passed=1)
+
+
+LISTENING = """
+import sys, threading
+
+read = []
+
+def hear(event, arguments):
+    if event in ("open", "import") and threading.current_thread() is not threading.main_thread():
+        read.append(arguments[0])
+
+sys.addaudithook(hear)
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"read elsewhere: {read}")
+"""
+
+
+def test_who_looks_reads_no_file(pytester: pytest.Pytester) -> None:
+    """Whoever reads gives way, and comes back after the next call in C that takes long: which it then never saw."""
+    pytester.makeconftest(LISTENING)
+    result = run(pytester, COMPUTING)
+    result.assert_outcomes(failed=1, passed=1)
+    assert "read elsewhere: []" in result.outlines

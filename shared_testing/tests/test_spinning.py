@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from shared_testing.evidence.looking import may_spin
 from shared_testing.evidence.spinning import Spin, spin_at
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     Function = Callable[[Any], object]
+
+Answer = TypeVar("Answer")
 
 LINES = 12
 
@@ -41,11 +45,15 @@ class Gate:
 
 def spins(function: Function, thing: object) -> list[Spin | None]:
     """What is seen at each of the first lines that it runs."""
-    seen: list[Spin | None] = []
+    return at_each_line(spin_at, function, thing)
+
+
+def at_each_line(ask: Callable[[FrameType], Answer], function: Function, thing: object) -> list[Answer]:
+    seen: list[Answer] = []
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         if event == "line" and frame.f_code.co_filename == __file__:
-            seen.append(spin_at(frame))
+            seen.append(ask(frame))
             if len(seen) == LINES:
                 raise Enough
         return trace
@@ -84,19 +92,16 @@ def asks_each(futures: Any) -> None:
         continue
 
 
-@pytest.mark.parametrize(
-    ("function", "thing"),
-    [
-        (asks_an_attribute, Gate()),
-        (compares, [0, 2]),
-        (leaves_by_a_branch, asyncio.Event()),
-        (asks_each, [asyncio.Event()]),
-    ],
-)
+LOOKING = [
+    (asks_an_attribute, Gate()),
+    (compares, [0, 2]),
+    (leaves_by_a_branch, asyncio.Event()),
+    (asks_each, [concurrent.futures.Future[None]()]),
+]
+
+
+@pytest.mark.parametrize(("function", "thing"), LOOKING)
 def test_a_loop_that_only_looks_always_stands_the_same(function: Function, thing: object) -> None:
-    if function is asks_each:
-        thing = [asyncio.Future(loop=asyncio.new_event_loop())]
-        thing[0].get_loop().close()
     found = [each for each in spins(function, thing) if each is not None]
     assert len(found) > LINES // 2
     assert len(set(found)) == 1
@@ -166,3 +171,33 @@ def test_a_change_of_what_it_looks_at_is_seen() -> None:
     gate.open = True
     seen = {*filter(None, spins(asks_an_attribute, gate))}
     assert {each.state for each in seen}.isdisjoint({before.state})
+
+
+@pytest.mark.parametrize(("function", "thing"), LOOKING)
+def test_bytecode_tells_of_a_loop_that_only_looks(function: Function, thing: object) -> None:
+    """Once it goes round: a compiler writes the first question apart."""
+    assert all(at_each_line(may_spin, function, thing)[2:])
+
+
+def computes(items: Any) -> None:
+    while not items:
+        sum(range(10))
+
+
+def asks_and_computes(event: Any) -> None:
+    while not event.is_set():
+        if event.is_set():
+            return
+        str.join(",", ())
+
+
+def once(event: Any) -> None:
+    event.is_set()
+    event.is_set()
+
+
+@pytest.mark.parametrize(
+    ("function", "thing"), [(computes, []), (asks_and_computes, asyncio.Event()), (once, asyncio.Event())]
+)
+def test_bytecode_tells_of_one_that_computes(function: Function, thing: object) -> None:
+    assert not any(at_each_line(may_spin, function, thing))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared_testing.detectors.deadlock import RULE
 from shared_testing.detectors.stuck import ProvesStuck
 from shared_testing.evidence.interrupts import EndedByToolkit, hears_signals
+from shared_testing.evidence.looking import may_spin
 from shared_testing.findings import Finding
 from shared_testing.loop import ending
 from shared_testing.loop.standstill import main_future, threads_run
@@ -64,15 +65,13 @@ class EndlessStep(ProvesStuck):
         if seconds < self._next or self._scope is None or not monitor.can_interrupt():
             return
         self._next = seconds + _BETWEEN
-        # It reads source, which only those pay for whose steps last that long.
-        from shared_testing.evidence.spinning import may_spin
-
         if may_spin(sys._current_frames().get(monitor.thread)):
             monitor.interrupt(self._look)
 
     def _look(self, frame: FrameType | None) -> None:
         """In the middle of the step."""
         __tracebackhide__ = True
+        # It reads source, which only those pay for whose steps look round and round.
         from shared_testing.evidence.spinning import spin_at
 
         spin = spin_at(frame)

@@ -12,17 +12,16 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared_testing.evidence.looking import PURE, QUESTIONS, looking_function
 from shared_testing.evidence.polling import chains, inside, is_sleep, leaves, picture
-from shared_testing.findings.site import Site, user_frame
+from shared_testing.findings.site import Site
 from shared_testing.findings.syntax import function_at, own_nodes
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
-# Questions that change nothing, of the objects of these modules.
-_QUESTIONS = {"done", "cancelled", "is_set", "empty", "full", "qsize", "locked", "running"}
+# Whose objects are asked.
 _MODULES = {"asyncio", "_asyncio", "threading", "concurrent", "queue", "_queue"}
-_PURE = {"all", "any", "bool", "len"}
 
 # Whatever runs other code, or ends by itself.
 _DOES_MORE = (
@@ -70,15 +69,9 @@ class Spin(NamedTuple):
     """All that decides whether the loop goes on."""
 
 
-def may_spin(frame: FrameType | None) -> bool:
-    """Whether the user's innermost function is in a loop that only looks. From any thread."""
-    found = _function(frame)
-    return found is not None and _loop_at(found.f_code, found.f_lineno) is not None
-
-
 def spin_at(frame: FrameType | None) -> Spin | None:
     """How the user's innermost function stands, if it is in a loop that only looks. On the frame's own thread."""
-    found = _function(frame)
+    found = looking_function(frame)
     loop = _loop_at(found.f_code, found.f_lineno) if found is not None else None
     if found is None or loop is None:
         return None
@@ -90,13 +83,6 @@ def spin_at(frame: FrameType | None) -> Spin | None:
         state.append(picture(value, 0, set()))
     code = found.f_code
     return Spin(Site(code.co_filename, loop.lineno, code.co_qualname), id(found), tuple(state))
-
-
-def _function(frame: FrameType | None) -> FrameType | None:
-    found = user_frame(frame)
-    while found is not None and found.f_code.co_name in ("<genexpr>", "<listcomp>"):
-        found = user_frame(found.f_back)
-    return found
 
 
 def _loop_at(code: CodeType, line: int | None) -> ast.While | None:
@@ -129,9 +115,9 @@ def _is_read(node: ast.Attribute | ast.Subscript) -> bool:
 
 
 def _is_harmless(call: ast.Call) -> bool:
-    if is_sleep(call) or (isinstance(call.func, ast.Name) and call.func.id in _PURE and not call.keywords):
+    if is_sleep(call) or (isinstance(call.func, ast.Name) and call.func.id in PURE and not call.keywords):
         return True
-    return isinstance(call.func, ast.Attribute) and call.func.attr in _QUESTIONS and not (call.args or call.keywords)
+    return isinstance(call.func, ast.Attribute) and call.func.attr in QUESTIONS and not (call.args or call.keywords)
 
 
 def _looked_at(loop: ast.While) -> list[tuple[ast.expr, bool]]:
@@ -151,7 +137,7 @@ def _looked_at(loop: ast.While) -> list[tuple[ast.expr, bool]]:
         (chain, is_asked)
         for chain, is_asked in found
         if ast.unparse(chain).partition(".")[0] not in own
-        and not (is_asked and isinstance(chain, ast.Name) and chain.id in _PURE)
+        and not (is_asked and isinstance(chain, ast.Name) and chain.id in PURE)
     ]
 
 
