@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,15 @@ from shared_testing import ScriptedTask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+
+
+# How many processes at least: most of what these tests do is to wait for leases that run out.
+_PROCESSES = 5
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    return _PROCESSES if (os.cpu_count() or 1) < _PROCESSES else None
 
 
 class Ledger(ScriptedTask[str]):
