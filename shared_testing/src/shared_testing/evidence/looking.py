@@ -49,13 +49,16 @@ def _called(instructions: Iterable[dis.Instruction]) -> Iterator[str]:
     """``sleep`` of ``time.sleep(0)``. Which load is that of a call, each version of CPython marks in its own way."""
     name, called = "", False
     for each in instructions:
+        if each.opname == "EXTENDED_ARG":
+            continue
+        if each.opname not in ("LOAD_ATTR", "LOAD_METHOD", "PUSH_NULL"):
+            # What was loaded is whole; this may be its argument.
+            if called and name:
+                yield name
+            name, called = "", False
         if each.opname in ("LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD"):
             name = each.argval
             # Shown as "NULL + name", or "name + NULL|self".
             called = called or each.opname == "LOAD_METHOD" or each.argrepr != name
         elif each.opname == "PUSH_NULL":
             called = True
-        elif each.opname != "EXTENDED_ARG":
-            if called and name:
-                yield name
-            name, called = "", False
