@@ -200,7 +200,7 @@ def _is_of_closed_test(thing: Any) -> bool:
 
 
 def _are_held(things: dict[int, Any]) -> bool:
-    """Otherwise than by a function's variables, which live on in the traceback that somebody keeps.
+    """Otherwise than by one another, and by a function's variables, which live on in a traceback or in a task.
 
     To ask that of the collector takes a fraction of the search among the globals.
     """
@@ -209,7 +209,9 @@ def _are_held(things: dict[int, Any]) -> bool:
     alone, *rest = [sys.getrefcount(each) - len(gc.get_referrers(each)) for each in them]
     # What is frozen is a hundred times as much. It need not be asked where the rest accounts for all references.
     holders = gc.get_referrers(*them) if all(each == alone for each in rest) else referrers(*them)
-    return any(each is not things and each is not them and not isinstance(each, _VARIABLES) for each in holders)
+    # A Queue holds its Event, a Condition its Lock: by itself, or by its own dictionary.
+    own = {id(each) for thing in things.values() for each in (thing, vars(thing))} | {id(things), id(them)}
+    return any(id(each) not in own and not isinstance(each, _VARIABLES) for each in holders)
 
 
 def _outlives(name: str, kind: str, site: Site) -> Finding:

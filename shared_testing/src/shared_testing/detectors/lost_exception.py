@@ -19,7 +19,7 @@ from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from shared_testing.detectors.detector import Scope
     from shared_testing.findings import Site
@@ -78,6 +78,7 @@ class LostException(Detector):
 
     def __init__(self) -> None:
         self._scope: Scope | None = None
+        self._body: CodeType | None = None
         # By number: when a future tells that it was lost, weak references to it may be dead already.
         self._born: dict[int, _Born] = {}
         self._lost: list[tuple[BaseException, Finding]] = []
@@ -91,7 +92,7 @@ class LostException(Detector):
         self._born.clear()
 
     def start(self, scope: Scope) -> None:
-        self._scope, self._lost = scope, []
+        self._scope, self._body, self._lost = scope, body_of(scope.test), []
 
     def _task_created(self, task: asyncio.Task[Any], site: Site | None) -> None:
         if (scope := self._scope) is not None:
@@ -101,7 +102,7 @@ class LostException(Detector):
         caller = sys._getframe(2)
         # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
         if (scope := self._scope) is not None and (code := users_code(caller)) is not None:
-            own = code is body_of(scope.test)
+            own = code is self._body
             self._born[identity(future)] = _Born(weakref.ref(future), site_of_frame(caller, code), scope.wider > 0, own)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from shared_testing.findings.catching import catching_site, in_one_body, is_last_step
-from shared_testing.findings.site import is_users, line_of
+from shared_testing.findings.site import is_users, site_of_frame
 from shared_testing.loop.ending import has_been_ended
 from shared_testing.loop.waits import frame_of, frames_of, future_of, suspended_coroutines
 
@@ -138,7 +138,7 @@ def _places(task: asyncio.Task[Any]) -> tuple[list[tuple[CodeType, int]], weakre
     for each in suspended_coroutines(task):
         frame = frame_of(each)
         if frame is not None and is_users((code := frame.f_code).co_filename):
-            places.append((code, line_of(frame, code)))
+            places.append((code, site_of_frame(frame, code).line))
             inner = None
         elif inner is None:
             inner = each

@@ -12,13 +12,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet, ref
 
-from shared_testing.evidence.harmless import harmless
-from shared_testing.findings.site import Site, line_of, user_frame_and_code
+from shared_testing.evidence.harmless import crashed
+from shared_testing.findings.site import site_of_frame, user_frame_and_code
 from shared_testing.loop.waits import name_of
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FrameType
 
+    from shared_testing.findings import Site
     from shared_testing.patches import Patches
 
 _HELD = "_shared_testing_held"
@@ -35,20 +36,16 @@ class Deed(NamedTuple):
     weak: ref[asyncio.Task[Any]]
     name: str
     code: CodeType
-    line: int
+    site: Site
 
     @property
     def task(self) -> asyncio.Task[Any] | None:
         return self.weak()
 
-    @property
-    def site(self) -> Site:
-        return Site(self.code.co_filename, self.line, self.code.co_qualname)
-
 
 def holders_of(lock: object) -> list[Deed]:
     """Who acquired this Lock or Semaphore and has not released it, oldest first."""
-    return list(getattr(lock, _HELD, ()))
+    return [Deed(*each) for each in getattr(lock, _HELD, ())]
 
 
 def held_locks() -> list[asyncio.Lock]:
@@ -58,11 +55,16 @@ def held_locks() -> list[asyncio.Lock]:
 
 
 def last_put(queue: object) -> Deed | None:
-    return getattr(queue, _PUT, None)
+    return _last(queue, _PUT)
 
 
 def last_taken(queue: object) -> Deed | None:
-    return getattr(queue, _TAKEN, None)
+    return _last(queue, _TAKEN)
+
+
+def _last(queue: object, mark: str) -> Deed | None:
+    noted = getattr(queue, mark, None)
+    return Deed(*noted) if noted is not None else None
 
 
 def install(patches: Patches) -> None:
@@ -75,11 +77,17 @@ def install(patches: Patches) -> None:
 
 def _watch_acquire(patches: Patches, kind: Any) -> None:
     acquire = kind.acquire
+    get_depth, set_depth = sys.get_coroutine_origin_tracking_depth, sys.set_coroutine_origin_tracking_depth
 
     @wraps(acquire)
     async def observed_acquire(self: Any) -> Any:
         __tracebackhide__ = True
-        result = await acquire(self)
+        # It is awaited here and now: its origin, which is what a coroutine costs, is asked for by nobody.
+        depth = get_depth()
+        set_depth(0)
+        acquiring = acquire(self)
+        set_depth(depth)
+        result = await acquiring
         if (deed := _deed(sys._getframe(1))) is not None:
             held = self.__dict__.setdefault(_HELD, [])
             held.append(deed)
@@ -99,7 +107,7 @@ def _watch_release(patches: Patches, kind: Any) -> None:
         if held := getattr(self, _HELD, None):
             task = asyncio.current_task() if asyncio._get_running_loop() is not None else None
             # Anybody may release a semaphore: then it counts for who has held it longest.
-            mine = next((deed for deed in held if deed.weak() is task), held[0])
+            mine = next((deed for deed in held if deed[0]() is task), held[0])
             held.remove(mine)
             if not held:
                 _held.discard(self)
@@ -122,12 +130,19 @@ def _watch_queue(patches: Patches, name: str, mark: str) -> None:
     patches.set(asyncio.Queue, name, observed)
 
 
-@harmless(None)
-def _deed(frame: Any) -> Deed | None:
-    if asyncio._get_running_loop() is None or (task := asyncio.current_task()) is None:
+def _deed(frame: FrameType) -> tuple[ref[asyncio.Task[Any]], str, CodeType, Site] | None:
+    """What a Deed is made of: most are never asked for."""
+    # Spelled out instead of @harmless: it is on everybody's path.
+    try:
+        loop = asyncio._get_running_loop()
+        if loop is None or (task := asyncio.current_task(loop)) is None:
+            return None
+        if (found := user_frame_and_code(frame)) is None:
+            return None
+        user, code = found
+        return ref(task), name_of(task), code, site_of_frame(user, code)
+    except RecursionError:
         return None
-    found = user_frame_and_code(frame)
-    if found is None:
+    except Exception as error:  # noqa: BLE001 - what is called goes on
+        crashed(_deed, error)
         return None
-    user, code = found
-    return Deed(ref(task), name_of(task), code, line_of(user, code))

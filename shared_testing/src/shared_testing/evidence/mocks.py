@@ -13,7 +13,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared_testing.findings.identity import identity
-from shared_testing.findings.site import line_of, site_of_frame, user_frame_and_code, user_site
+from shared_testing.findings.site import site_of_frame, user_frame_and_code, user_site
 from shared_testing.findings.written import called_at, calls_at
 from shared_testing.patches import Patches
 
@@ -125,7 +125,7 @@ class MockCalls:
             if (found := user_frame_and_code(caller)) is None:
                 return
             frame, code = found
-            key = identity(code), line_of(frame, code)
+            key = identity(code), site_of_frame(frame, code).line
             known = self._calls.get(key)
             if known is not None and known.mock() is mock:
                 # Once more, in a loop; it is the last one now.

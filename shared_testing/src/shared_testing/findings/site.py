@@ -120,30 +120,25 @@ def user_frame_and_code(frame: FrameType | None) -> tuple[FrameType, CodeType] |
     return None
 
 
+_sites: dict[tuple[int, int], tuple[CodeType, Site]] = {}
+"""To read a frame's line, Python decodes its function's table of lines up to there: a long function's takes longest."""
+_MOST_SITES = 10_000
+
+
 def site_of_frame(frame: FrameType, code: CodeType | None = None) -> Site:
     """The line that this frame is at. Whoever has read its code hands that over: each reading is an audit event."""
     if code is None:
         code = frame.f_code
-    return Site(code.co_filename, line_of(frame, code), code.co_qualname)
-
-
-_lines: dict[tuple[int, int], tuple[CodeType, int]] = {}
-"""To read a frame's line, Python decodes its function's table of lines up to there: a long function's takes longest."""
-_MOST_LINES = 10_000
-
-
-def line_of(frame: FrameType, code: CodeType) -> int:
-    """Where the frame of this code is."""
     key = identity(code), frame.f_lasti
-    known = _lines.get(key)
+    known = _sites.get(key)
     # What has the number now may be another function.
     if known is not None and known[0] is code:
         return known[1]
-    if len(_lines) >= _MOST_LINES:
-        _lines.clear()
-    line = _read_line(frame, code)
-    _lines[key] = code, line
-    return line
+    if len(_sites) >= _MOST_SITES:
+        _sites.clear()
+    site = Site(code.co_filename, _read_line(frame, code), code.co_qualname)
+    _sites[key] = code, site
+    return site
 
 
 def _read_line(frame: FrameType, code: CodeType) -> int:

@@ -119,6 +119,6 @@ def _next_put(deed: Deed) -> Site | None:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in {"put", "put_nowait"}
-        and node.lineno > deed.line
+        and node.lineno > deed.site.line
     ]
     return Site(deed.code.co_filename, min(lines), deed.code.co_qualname) if lines else None
