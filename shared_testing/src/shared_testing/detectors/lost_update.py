@@ -9,6 +9,7 @@ from weakref import ref
 from shared_testing.detectors.detector import Detector
 from shared_testing.evidence.errors import raised_in
 from shared_testing.findings import Finding, Rule
+from shared_testing.findings.identity import identity
 from shared_testing.findings.site import is_users
 
 if TYPE_CHECKING:
@@ -57,42 +58,37 @@ class LostUpdates(Detector):
     rules: tuple[Rule, ...] = (RULE,)
 
     def __init__(self) -> None:
-        # By the name of the coroutine function: to ask each task for its code is an audit event each time. Of two
-        # functions with one name in one test, the first counts.
-        self._codes: dict[str, CodeType | None] = {}
-        self._times: Counter[str] = Counter()
+        # By number: the hash of a code object is that of all it contains.
+        self._codes: dict[int, tuple[CodeType, int]] = {}
         self._last: ref[asyncio.Task[Any]] | None = None
 
     def install(self, observer: LoopObserver) -> None:
         observer.on_task.append(self._task_created)
 
     def _task_created(self, task: asyncio.Task[Any], _: object) -> None:
-        coroutine = task.get_coro()
-        name = getattr(coroutine, "__qualname__", "")
-        if name not in self._codes:
-            code = getattr(coroutine, "cr_code", None)
-            self._codes[name] = code if code is not None and is_users(code.co_filename) else None
-            self._times[name] = 1
-        elif (last := self._last() if self._last is not None else None) is not None and not last.done():
-            self._times[name] += 1
-        if self._codes[name] is not None:
-            self._last = ref(task)
+        code = getattr(task.get_coro(), "cr_code", None)
+        if code is None or not is_users(code.co_filename):
+            return
+        last = self._last() if self._last is not None else None
+        if last is None or last.done():
+            self._codes.setdefault(identity(code), (code, 1))
+        else:
+            number = identity(code)
+            self._codes[number] = (code, self._codes.get(number, (code, 0))[1] + 1)
+        self._last = ref(task)
 
     def finish(self, scope: Scope) -> Iterable[Finding]:
-        codes, times = self._codes, self._times
-        self._codes, self._times, self._last = {}, Counter(), None
+        codes, self._codes, self._last = self._codes, {}, None
         if scope.error is None or not any(isinstance(error, AssertionError) for error in raised_in(scope.error)):
             return ()
         # It reads source, which only those pay for whose test failed.
         from shared_testing.evidence.lost_updates import lost_updates, reachable
 
         tasks: Counter[LostUpdate] = Counter()
-        for name, code in codes.items():
-            if code is None:
-                continue
+        for code, times in codes.values():
             for function, qualname in reachable(code.co_filename, code.co_firstlineno):
                 for each in lost_updates(code.co_filename, function, qualname):
-                    tasks[each] += times[name]
+                    tasks[each] += times
         return [_finding(each, times) for each, times in tasks.items() if times > 1]
 
 
