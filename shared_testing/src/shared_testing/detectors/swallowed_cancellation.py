@@ -58,6 +58,8 @@ async def lookup():
     other_loops="part",
 )
 
+_EXPIRING = vars(timeouts)["_State"].EXPIRING
+
 # Seconds after which a task that was cancelled, caught that and works on is not waited for any longer.
 _PATIENCE = 1.0
 
@@ -115,7 +117,7 @@ class SwallowedCancellation(Detector):
 
     def _observed_exit(self, aexit: Callable[..., Any]) -> Callable[..., Any]:
         def observed_aexit(timeout: Any, exc_type: Any, exc_val: Any, exc_tb: Any) -> Any:
-            if exc_type is None and timeout._state.name == "EXPIRING":
+            if exc_type is None and timeout._state is _EXPIRING:
                 self._expired_in_vain(timeout)
             return aexit(timeout, exc_type, exc_val, exc_tb)
 

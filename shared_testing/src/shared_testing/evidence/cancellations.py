@@ -97,6 +97,10 @@ class Cancellations:
 
     def _delivered(self, request: Request) -> None:
         try:
+            # Most are those of a timeout, which has made a TimeoutError of it by now.
+            if not request.is_open:
+                self._forget(request)
+                return
             if not request.task.done() and request.is_on_its_way:
                 self._see_it_delivered(request)
                 return

@@ -6,8 +6,9 @@ Read from the exception table of its code, which says for each instruction where
 from __future__ import annotations
 
 import dis
-from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from shared_testing.findings.by_code import by_code
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -17,7 +18,7 @@ _CLOSING = ("GeneratorExit", "BaseException")
 _MATCHES = ("CHECK_EXC_MATCH", "CHECK_EG_MATCH")
 
 
-@lru_cache(maxsize=1024)
+@by_code
 def has_cleanup(code: CodeType, offset: int) -> bool:
     """Whether closing the generator that is suspended at this offset of its code runs some of the user's code."""
     instructions = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "NOP", "EXTENDED_ARG")]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ast
 import opcode
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from shared_testing.findings.by_code import by_code
 from shared_testing.findings.site import Site, is_users
 from shared_testing.findings.syntax import covers, function_at, own_nodes
 
@@ -21,7 +21,7 @@ _CATCHES = {"CancelledError", "BaseException"}
 _PUSH_EXC_INFO = opcode.opmap["PUSH_EXC_INFO"]
 
 
-@lru_cache(maxsize=1024)
+@by_code
 def catching_site(code: CodeType, line: int) -> Site | None:
     """The line of the ``except``, ``finally`` or ``suppress()`` that keeps a cancellation at `line` from the caller."""
     for node in _around(code, line):
@@ -31,13 +31,13 @@ def catching_site(code: CodeType, line: int) -> Site | None:
     return None
 
 
-@lru_cache(maxsize=1024)
+@by_code
 def in_one_body(code: CodeType, line: int, other: int) -> bool:
     """Whether both lines lie under the same catching statement: after the catch the code came back there."""
     return any(_caught_by(node) is not None and covers(node.body, other) for node in _around(code, line))
 
 
-@lru_cache(maxsize=1024)
+@by_code
 def is_last_step(code: CodeType, line: int) -> bool:
     """Whether nothing follows the statement at `line`: it returns what it awaits, or ends the function."""
     function = function_at(code)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import linecache
 from functools import lru_cache
+from types import CodeType
 from typing import TYPE_CHECKING
 
+from shared_testing.findings.by_code import by_code
 from shared_testing.findings.site import Site, site_of_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import CodeType
 
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 _NESTED = (*DEFINITIONS, ast.Lambda)
 
 
@@ -26,18 +30,55 @@ def tree_of(path: str) -> ast.Module | None:
         return None
 
 
-def function_at(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+@by_code
+def function_at(code: CodeType) -> Function | None:
     """The definition that this code was compiled from."""
-    return _functions_of(code.co_filename).get((code.co_name, code.co_firstlineno))
+    return _read_alone(code) or _functions_of(code.co_filename).get((code.co_name, code.co_firstlineno))
+
+
+def _read_alone(code: CodeType) -> Function | None:
+    """Parse the function by itself: its file may be a hundred times as long. None if it cannot be cut out."""
+    lines = linecache.getlines(code.co_filename)
+    first = code.co_firstlineno - 1
+    text = lines[first : _end(lines, first, _last_line(code))]
+    # What is indented stands below something.
+    above = ["if True:\n"] if text and text[0][:1].isspace() else []
+    try:
+        tree = ast.parse("".join(above + text))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    ast.increment_lineno(tree, first - len(above))
+    match tree.body:
+        case [ast.If(body=[function])] | [function]:
+            if isinstance(function, _FUNCTIONS) and function.name == code.co_name:
+                return function
+    return None
+
+
+def _end(lines: list[str], first: int, last: int) -> int:
+    """How far the block goes that begins at `first` and has `last` in it: to what is indented no further."""
+    own = _indent(lines[first]) if first < len(lines) else 0
+    while last < len(lines) and (not lines[last].strip() or _indent(lines[last]) > own):
+        last += 1
+    return last
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _last_line(code: CodeType) -> int:
+    nested = (_last_line(each) for each in code.co_consts if isinstance(each, CodeType))
+    return max([code.co_firstlineno, *(end for _, end, _, _ in code.co_positions() if end), *nested])
 
 
 @lru_cache(maxsize=64)
-def _functions_of(path: str) -> dict[tuple[str, int], ast.FunctionDef | ast.AsyncFunctionDef]:
+def _functions_of(path: str) -> dict[tuple[str, int], Function]:
     """Those of the file by name and first line, which is that of the first decorator."""
-    found: dict[tuple[str, int], ast.FunctionDef | ast.AsyncFunctionDef] = {}
+    found: dict[tuple[str, int], Function] = {}
     tree = tree_of(path)
     for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(node, _FUNCTIONS):
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             found.setdefault((node.name, first), node)
     return found
