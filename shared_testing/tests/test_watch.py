@@ -29,6 +29,29 @@ async def main():
 asyncio.run(main())
 """
 
+# A lock that somebody has replaced, so that it refuses before it gives anything to await.
+REFUSING = """
+import asyncio
+from contextlib import suppress
+from shared_testing import watch
+
+def refuse(lock):
+    raise RuntimeError
+
+async def forgotten():
+    await asyncio.sleep(0)
+
+async def main():
+    asyncio.Lock.acquire = refuse
+    async with watch() as findings:
+        with suppress(RuntimeError):
+            await asyncio.Lock().acquire()
+        forgotten()
+    print([(finding.rule.code, finding.site.line) for finding in findings])
+
+asyncio.run(main())
+"""
+
 
 def test_what_goes_wrong_in_the_block_is_in_the_list(tmp_path: Path) -> None:
     """A service's debug mode gets the same findings, and a second block starts anew."""
@@ -36,3 +59,10 @@ def test_what_goes_wrong_in_the_block_is_in_the_list(tmp_path: Path) -> None:
     program.write_text(PROGRAM)
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[('AT101', 11), ('AT301', 10)]\n[]\n", "")
+
+
+def test_a_lock_that_refuses_hides_no_line_of_what_follows(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(REFUSING)
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[('AT101', 17)]\n", "")

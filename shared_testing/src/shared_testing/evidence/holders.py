@@ -85,8 +85,10 @@ def _watch_acquire(patches: Patches, kind: Any) -> None:
         # It is awaited here and now: its origin, which is what a coroutine costs, is asked for by nobody.
         depth = get_depth()
         set_depth(0)
-        acquiring = acquire(self)
-        set_depth(depth)
+        try:
+            acquiring = acquire(self)
+        finally:
+            set_depth(depth)
         result = await acquiring
         if (deed := _deed(sys._getframe(1))) is not None:
             held = self.__dict__.setdefault(_HELD, [])
