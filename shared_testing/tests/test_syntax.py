@@ -84,9 +84,9 @@ def _check_functions_of(path: Path) -> int:
     return len(wanted)
 
 
-@pytest.mark.parametrize("module", [asyncio.base_events, asyncio.tasks, dataclasses])
-def test_a_function_is_found_as_it_stands_in_its_file(module: object) -> None:
-    assert _check_functions_of(Path(str(getattr(module, "__file__", "")))) > 20
+@pytest.mark.parametrize("path", [asyncio.base_events.__file__, asyncio.tasks.__file__, dataclasses.__file__])
+def test_a_function_is_found_as_it_stands_in_its_file(path: str) -> None:
+    assert _check_functions_of(Path(path)) > 20
 
 
 def test_a_function_ends_where_its_block_does(tmp_path: Path) -> None:

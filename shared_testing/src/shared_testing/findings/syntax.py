@@ -24,15 +24,27 @@ _NESTED = (*DEFINITIONS, ast.Lambda)
 @lru_cache(maxsize=64)
 def tree_of(path: str) -> ast.Module | None:
     """The file as a tree; None if it cannot be read as Python."""
+    return _parsed(linecache.getlines(path))
+
+
+def nodes_of(path: str) -> Iterator[ast.AST]:
+    """All nodes of the file's tree; none if it cannot be read as Python."""
+    tree = tree_of(path)
+    return ast.walk(tree) if tree is not None else iter(())
+
+
+def _parsed(lines: list[str]) -> ast.Module | None:
     try:
-        return ast.parse("".join(linecache.getlines(path)))
+        return ast.parse("".join(lines))
     except (SyntaxError, ValueError, RecursionError):
         return None
 
 
 @by_code
 def function_at(code: CodeType) -> Function | None:
-    """The definition that this code was compiled from."""
+    """The definition that this code was compiled from; a lambda or a comprehension has none."""
+    if code.co_name.startswith("<"):
+        return None
     return _read_alone(code) or _functions_of(code.co_filename).get((code.co_name, code.co_firstlineno))
 
 
@@ -43,9 +55,7 @@ def _read_alone(code: CodeType) -> Function | None:
     text = lines[first : _end(lines, first, _last_line(code))]
     # What is indented stands below something.
     above = ["if True:\n"] if text and text[0][:1].isspace() else []
-    try:
-        tree = ast.parse("".join(above + text))
-    except (SyntaxError, ValueError, RecursionError):
+    if (tree := _parsed(above + text)) is None:
         return None
     ast.increment_lineno(tree, first - len(above))
     match tree.body:
@@ -57,13 +67,14 @@ def _read_alone(code: CodeType) -> Function | None:
 
 def _end(lines: list[str], first: int, last: int) -> int:
     """How far the block goes that begins at `first` and has `last` in it: to what is indented no further."""
-    own = _indent(lines[first]) if first < len(lines) else 0
-    while last < len(lines) and (not lines[last].strip() or _indent(lines[last]) > own):
+    own = indent(lines[first]) if first < len(lines) else 0
+    while last < len(lines) and (not lines[last].strip() or indent(lines[last]) > own):
         last += 1
     return last
 
 
-def _indent(line: str) -> int:
+def indent(line: str) -> int:
+    """How many characters stand before its text."""
     return len(line) - len(line.lstrip())
 
 
@@ -76,8 +87,7 @@ def _last_line(code: CodeType) -> int:
 def _functions_of(path: str) -> dict[tuple[str, int], Function]:
     """Those of the file by name and first line, which is that of the first decorator."""
     found: dict[tuple[str, int], Function] = {}
-    tree = tree_of(path)
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in nodes_of(path):
         if isinstance(node, _FUNCTIONS):
             first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
             found.setdefault((node.name, first), node)
@@ -86,9 +96,8 @@ def _functions_of(path: str) -> dict[tuple[str, int], Function]:
 
 def async_functions_at(site: Site) -> Iterator[ast.AsyncFunctionDef]:
     """Those of the site's name around its line, the outermost first."""
-    tree = tree_of(site.path)
     name = site.function.rpartition(".")[2]
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in nodes_of(site.path):
         if isinstance(node, ast.AsyncFunctionDef) and node.name == name and covers([node], site.line):
             yield node
 

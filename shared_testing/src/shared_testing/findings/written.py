@@ -6,11 +6,9 @@ Only read for a finding, so the file is parsed then, and not before.
 from __future__ import annotations
 
 import ast
-import linecache
-from functools import lru_cache
 
 from shared_testing.findings.site import Site
-from shared_testing.findings.syntax import with_qualname
+from shared_testing.findings.syntax import nodes_of, with_qualname
 
 # Lines that a file is looked for below its opening.
 _NEAR = 6
@@ -50,7 +48,7 @@ def _name_given(node: ast.expr | ast.stmt, line: int) -> str:
 def assigned_before(site: Site, called: str) -> Site | None:
     """The line above, in the same function or class, that keeps what the call of `called` gives."""
     owner, found = site.function.rpartition(".")[0], None
-    for node in ast.walk(_parsed(site.path)):
+    for node in nodes_of(site.path):
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
             continue
         function = node.value.func
@@ -87,18 +85,10 @@ def statement_at(site: Site) -> range:
 def _nodes_at(path: str, line: int) -> list[ast.expr | ast.stmt]:
     return [
         node
-        for node in ast.walk(_parsed(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.expr | ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
     ]
 
 
 def _height(node: ast.expr | ast.stmt) -> int:
     return (node.end_lineno or node.lineno) - node.lineno
-
-
-@lru_cache(maxsize=8)
-def _parsed(path: str) -> ast.Module:
-    try:
-        return ast.parse("".join(linecache.getlines(path)))
-    except SyntaxError:
-        return ast.Module(body=[], type_ignores=[])

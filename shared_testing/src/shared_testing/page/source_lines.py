@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import linecache
 
+from shared_testing.findings.syntax import indent
+
 _AROUND = 3
 _LONGEST = 240
 
@@ -15,7 +17,7 @@ def source_lines(path: str | None, line: int | None) -> list[tuple[int, str]]:
     lines = [each.rstrip()[:_LONGEST] for each in linecache.getlines(path)]
     if not 1 <= line <= len(lines):
         return []
-    inside = _indent(lines[line - 1]) > 0
+    inside = indent(lines[line - 1]) > 0
     first = last = line
     # Up to the line that opens the function, and down to its end: what lies beyond is another matter.
     while first > max(1, line - _AROUND) and not (inside and _is_outside(lines[first - 1])):
@@ -29,9 +31,5 @@ def source_lines(path: str | None, line: int | None) -> list[tuple[int, str]]:
     return [(number, lines[number - 1]) for number in range(first, last + 1)]
 
 
-def _indent(text: str) -> int:
-    return len(text) - len(text.lstrip())
-
-
 def _is_outside(text: str) -> bool:
-    return bool(text) and _indent(text) == 0
+    return bool(text) and indent(text) == 0
