@@ -1,8 +1,9 @@
 """Look at the steps of the loop that take long, while they take long.
 
 A step is one callback of the event loop: what a task does between two awaits. Its thread only counts the steps. A
-thread of ours looks at that counter fifty times a second; when it has not moved, it reads where the step is, and
-what it spends its time on. The thread is invisible to ``threading`` and leaves before the process forks.
+thread of ours looks at that counter fifty times a second, reads where the step is, and what it spends its time on;
+more often as long as the counter does not move. The thread is invisible to ``threading`` and leaves before the process
+forks.
 """
 
 from __future__ import annotations
@@ -197,7 +198,10 @@ class StepMonitor:
                 return
 
     def _look(self) -> bool:
-        """Whether a step is under way."""
+        """Whether a step goes on that was under way at the look before.
+
+        Only such a one is worth a closer look: each look makes a busy loop hand over Python's lock.
+        """
         state, count, began, inside = self._state, self.count, self.began, self.inside
         if state is None:
             return False
@@ -212,13 +216,14 @@ class StepMonitor:
         collected, self._collected_before = self._collected - self._collected_before, self._collected
         if not inside or before is None:
             return False
-        if count != self._seen:
+        goes_on = count == self._seen
+        if not goes_on:
             self._seen, self._step, self._blocked_since = count, {}, None
         self._charge(spot, before, now, max(0.0, began - before.wall) + collected)
         if self._seen == self.count and self.inside:
             for tell in self.lasting:
                 tell(now.wall - began)
-        return True
+        return goes_on
 
     def can_interrupt(self) -> bool:
         return self.interrupts.reach(self.thread)
