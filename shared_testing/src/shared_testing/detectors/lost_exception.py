@@ -14,7 +14,7 @@ from shared_testing.evidence.interrupts import EndedByToolkit
 from shared_testing.evidence.log_readers import body_of, reads_log
 from shared_testing.findings import Finding, Rule
 from shared_testing.findings.identity import identity
-from shared_testing.findings.site import last_user_site, site_of_frame, users_code
+from shared_testing.findings.site import last_user_site
 from shared_testing.loop.survivors import referrers
 
 if TYPE_CHECKING:
@@ -98,12 +98,9 @@ class LostException(Detector):
         if (scope := self._scope) is not None:
             self._born[identity(task)] = _Born(weakref.ref(task), site, scope.wider > 0)
 
-    def _future_created(self, future: asyncio.Future[Any]) -> None:
-        caller = sys._getframe(2)
-        # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
-        if (scope := self._scope) is not None and (code := users_code(caller)) is not None:
-            own = code is self._body
-            self._born[identity(future)] = _Born(weakref.ref(future), site_of_frame(caller, code), scope.wider > 0, own)
+    def _future_created(self, future: asyncio.Future[Any], site: Site, code: CodeType) -> None:
+        if (scope := self._scope) is not None:
+            self._born[identity(future)] = _Born(weakref.ref(future), site, scope.wider > 0, code is self._body)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> bool:
         error = context.get("exception")

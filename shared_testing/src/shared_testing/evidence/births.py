@@ -158,19 +158,19 @@ def _is_open(thing: Any, kind: Kind) -> bool:
 def maker(frame: FrameType | None, thing: object) -> tuple[Site | None, tuple[str, ...]]:
     """The user's line that made `thing`, and the library files between it and here, the nearest first.
 
-    None for what the loop or a module that is just being imported made.
+    None and no files for what the loop or a module that is just being imported made.
     """
-    via: list[str] = []
-    user = user_frame(frame)
-    while frame is not None and frame is not user:
-        # A library's module is in its own file; f_code would be an audit event each time.
-        via.append(frame.f_globals.get("__file__") or frame.f_code.co_filename)
-        frame = frame.f_back
+    user = nearest = user_frame(frame)
     # A subclass's own __init__ is not where the thing was wanted.
     while user is not None and _is_init_of(user, thing):
         user = user_frame(user.f_back)
     if user is None or user.f_code.co_name == "<module>":
-        return None, tuple(via)
+        return None, ()
+    via: list[str] = []
+    while frame is not None and frame is not nearest:
+        # A library's module is in its own file; f_code would be an audit event each time.
+        via.append(frame.f_globals.get("__file__") or frame.f_code.co_filename)
+        frame = frame.f_back
     return site_of_frame(user), tuple(via)
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from shared_testing.findings.by_code import by_code
 from shared_testing.findings.identity import identity
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def origin_site(origin: Iterable[tuple[str, int, str]] | None) -> Site | None:
     return None
 
 
+@by_code
 def site_of_code(code: CodeType) -> Site:
     """Where a function is defined: the line of its ``def``, below its decorators."""
     first = code.co_firstlineno

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from shared_testing.evidence.log_readers import is_heard
-from shared_testing.findings.site import user_site
+from shared_testing.findings.site import site_of_frame, user_frame_and_code, users_code
 from shared_testing.loop import watched
 from shared_testing.loop.ending import Stuck
 from shared_testing.loop.pauses import watch_pauses
@@ -21,6 +21,7 @@ from shared_testing.patches import Patches
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from types import CodeType
 
     from shared_testing.findings.site import Site
 
@@ -37,8 +38,8 @@ class LoopObserver:
         """Called with each new task, and the user's line that created it."""
         self.on_error: list[Callable[[asyncio.AbstractEventLoop, dict[str, Any]], bool]] = []
         """Called with what the loop would hand to its exception handler; True keeps it out of pytest's own log."""
-        self.on_future: list[Callable[[asyncio.Future[Any]], object]] = []
-        """Called with each future of loop.create_future(), on the stack of who asked for it."""
+        self.on_future: list[Callable[[asyncio.Future[Any], Site, CodeType], object]] = []
+        """Called with each future that the user's own code gets of loop.create_future(), with its line and code."""
         self.on_timer: list[Callable[[asyncio.TimerHandle], object]] = []
         """Called with each timer of call_later() and call_at(), on the stack of who asked for it."""
         self.on_failure: list[Callable[[BaseException], object]] = []
@@ -98,7 +99,8 @@ class LoopObserver:
         def observed_create_task(coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
             task: asyncio.Task[Any] = create_task(coro, **kwargs)
             if self.on_task:
-                site = user_site(sys._getframe(1))
+                found = user_frame_and_code(sys._getframe(1))
+                site = site_of_frame(*found) if found is not None else None
                 for tell in self.on_task:
                     try:
                         tell(task, site)
@@ -128,11 +130,15 @@ class LoopObserver:
 
         def observed_create_future() -> asyncio.Future[Any]:
             future: asyncio.Future[Any] = create_future()
-            for tell in self.on_future:
-                try:
-                    tell(future)
-                except Exception as error:  # noqa: BLE001 - as for tasks
-                    self.on_crash(tell, error)
+            caller = sys._getframe(1)
+            # Each sleep and each queue of asyncio's makes some, and looks after them; so do libraries.
+            if (code := users_code(caller)) is not None:
+                site = site_of_frame(caller, code)
+                for tell in self.on_future:
+                    try:
+                        tell(future, site, code)
+                    except Exception as error:  # noqa: BLE001 - as for tasks
+                        self.on_crash(tell, error)
             return future
 
         if self.on_future:
